@@ -1,0 +1,22 @@
+"""Generative autoencoders for scikit-learn: fit on rows, sample new rows, know the rare ones."""
+
+from geomgen import datasets, losses, metrics, samplers
+from geomgen.base import GenerativeAutoencoder
+from geomgen.models import AE, GrassmannAE, LISAGenerator, SphericalAE, VAEGenerator
+from geomgen.pipeline import sample
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "AE",
+    "GenerativeAutoencoder",
+    "GrassmannAE",
+    "LISAGenerator",
+    "SphericalAE",
+    "VAEGenerator",
+    "datasets",
+    "losses",
+    "metrics",
+    "sample",
+    "samplers",
+]

@@ -1,0 +1,49 @@
+"""scikit-learn's fit callbacks (1.9 and later), told of every epoch; nothing before 1.9."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from skorch.callbacks import Callback
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn < 1.9 has no callbacks to forward to
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands in for scikit-learn's mixin."""
+
+    def with_callbacks(method: Any) -> Any:  # type: ignore[misc]
+        """Return the method as it is."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "forwarding_epochs", "with_callbacks"]
+
+
+class _ForwardEpochs(Callback):
+    """Tells scikit-learn's callbacks of each epoch of a net."""
+
+    def __init__(self, estimator: Any, context: Any) -> None:
+        self.estimator, self.context = estimator, context
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        self.epoch = self.context.subcontext(task_name="epoch")
+        self.epoch.call_on_fit_task_begin(estimator=self.estimator)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        self.epoch.call_on_fit_task_end(estimator=self.estimator)
+
+
+@contextmanager
+def forwarding_epochs(estimator: Any, epochs: int) -> Iterator[list[tuple[str, Callback]]]:
+    """Give the net callbacks that forward to the estimator's, none if it has none."""
+    if not getattr(estimator, "_skl_callbacks", None):
+        yield []
+        return
+    context = estimator._init_callback_context(max_subtasks=epochs)
+    context.call_on_fit_task_begin(estimator=estimator)
+    yield [("sklearn", _ForwardEpochs(estimator, context))]
+    context.call_on_fit_task_end(estimator=estimator)

@@ -1,0 +1,70 @@
+"""From an estimator's parameters to networks and devices."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from geomgen.nn import mlp
+
+__all__ = ["check_widths", "make_network", "resolve_device"]
+
+
+def make_network(
+    name: str, own: Any, n_in: int, hidden: Sequence[int], n_out: int, **mlp_params: Any
+) -> nn.Module:
+    """Make a multi-layer perceptron, or take the user's own network (a copy of a module).
+
+    Raises
+    ------
+    TypeError
+        If ``own`` is neither a module nor a callable that returns one.
+    """
+    if own is None:
+        return mlp(n_in, hidden, n_out, **mlp_params)
+    if isinstance(own, nn.Module):
+        return copy.deepcopy(own)
+    made = own(n_in, n_out) if callable(own) else own
+    if not isinstance(made, nn.Module):
+        raise TypeError(
+            f"{name}={own!r} must be a torch module, or a callable (n_inputs, n_outputs) -> module."
+        )
+    return made
+
+
+@torch.no_grad()
+def check_widths(name: str, network: Callable[[Tensor], Tensor], rows: Tensor, width: int) -> None:
+    """Raise if a network of the user's own does not map (n, p) rows to (n, width)."""
+    try:
+        found: Any = tuple(network(rows).shape)
+    except (RuntimeError, ValueError) as error:
+        found = f"{type(error).__name__}: {error}"
+    if found != (len(rows), width):
+        raise ValueError(
+            f"The {name} must map {tuple(rows.shape)} to {(len(rows), width)}, but gave {found}."
+        )
+
+
+def resolve_device(device: str) -> str:
+    """Return a device that can be used here; ``auto`` is CUDA where there is one.
+
+    Raises
+    ------
+    ValueError
+        For a device that torch does not know, or does not see.
+    """
+    cuda = torch.cuda.is_available()
+    if device == "auto":
+        return "cuda" if cuda else "cpu"
+    try:
+        torch.empty(0, device=torch.device(device))
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={device!r} cannot be used here: {str(error).splitlines()[0]} Use 'auto', "
+            f"'cpu', or a device torch sees (torch.cuda.is_available() is {cuda})."
+        ) from error
+    return device

@@ -1,0 +1,334 @@
+"""Training: the package's only import of skorch.
+
+An estimator *has* a :class:`Net`. The net owns the epochs, the optimiser, the callbacks and the
+history; what it minimises is the estimator's objective, a dictionary of named terms.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
+from skorch.utils import noop
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from geomgen._random import generator, seeded, substream
+
+__all__ = ["Net", "NonFiniteLoss", "Rows", "Terms", "early_stopping"]
+
+Terms = dict[str, Tensor]
+Objective = Callable[[Any, Tensor, torch.Generator], Terms]
+
+
+class NonFiniteLoss(ValueError):
+    """A loss term, or the weights after a step, stopped being a finite number."""
+
+
+class _StopTraining(Exception):
+    """A callback asked for the end of training."""
+
+
+class Rows:
+    """Rows of a data set as tensors: on the device once, or memory-mapped and read by the slice."""
+
+    def __init__(self, X: np.ndarray, dtype: np.dtype, device: str) -> None:
+        self.mapped = isinstance(X, np.memmap) or isinstance(X.base, np.memmap)
+        self.dtype, self.device = dtype, device
+        self.data: Any = X if self.mapped else self._tensor(X)
+
+    def _tensor(self, X: np.ndarray) -> Tensor:
+        writable = np.array(X, dtype=self.dtype, order="C")  # a copy: the caller's rows stay theirs
+        return torch.from_numpy(writable).to(self.device)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def take(self, index: Tensor) -> Tensor:
+        """Return the rows of an index tensor, in its order."""
+        if self.mapped:
+            return self._tensor(self.data[index.cpu().numpy()])
+        return self.data[index]
+
+    def split(self, first: int, order: Tensor) -> tuple[Subset, Subset]:
+        """Return the rows at ``order[:first]`` and the others."""
+        order = order if self.mapped else order.to(self.device)
+        return Subset(self, order[:first]), Subset(self, order[first:])
+
+
+class Subset:
+    """Some of the rows, by index."""
+
+    def __init__(self, rows: Rows, index: Tensor) -> None:
+        self.rows, self.index, self.device = rows, index, rows.device
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, index: Tensor) -> Tensor:
+        """Return the rows of an index tensor, in its order."""
+        return self.rows.take(self.index[index.to(self.index.device)])
+
+
+class Batches:
+    """Slices of a permutation of the rows (of the rows in order, without a generator).
+
+    A last batch of one row joins the batch before it: batch normalisation and pair terms need
+    two rows, and no row is left out.
+    """
+
+    def __init__(self, rows: Rows | Subset, size: int, order: torch.Generator | None) -> None:
+        self.rows, self.order = rows, order
+        starts = list(range(0, len(rows), size))
+        if len(starts) > 1 and len(rows) - starts[-1] == 1 and size > 1:
+            starts.pop()
+        self.edges = list(zip(starts, [*starts[1:], len(rows)], strict=True))
+
+    def __len__(self) -> int:
+        return len(self.edges)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        n = len(self.rows)
+        index = torch.arange(n) if self.order is None else torch.randperm(n, generator=self.order)
+        index = index.to(self.rows.device)
+        for start, stop in self.edges:
+            yield self.rows.take(index[start:stop])
+
+
+class Net(NeuralNet):
+    """A skorch net whose loss is an objective of named terms.
+
+    Parameters
+    ----------
+    module : callable () -> Module
+        Builds the model; runs under a seeded, restored global generator.
+    objective : callable (model, rows, generator) -> {name: term}
+        The terms are summed; each is kept in ``history`` as ``train_<name>``.
+    draws_globally : bool, default=False
+        Whether the module may draw from torch's global generator (a user's dropout layer). Each
+        step then runs with that generator seeded, and restored afterwards.
+    log : bool, default=False
+        Whether to print a line an epoch.
+    """
+
+    def __init__(
+        self,
+        module: Callable[[], nn.Module],
+        *args: Any,
+        objective: Objective,
+        draws_globally: bool = False,
+        log: bool = False,
+        criterion: type[nn.Module] = nn.Identity,
+        verbose: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        self.objective = objective
+        self.draws_globally = draws_globally
+        self.log = log
+        super().__init__(module, *args, criterion=criterion, verbose=verbose, **kwargs)
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        log = [("print_log", PrintLog())] if self.log else []
+        return [("epoch_timer", EpochTimer()), *log]
+
+    def build(self, seed: int) -> Net:
+        """Initialise everything; the weights depend on the seed alone."""
+        with seeded(seed):
+            return self.initialize()
+
+    def run(
+        self,
+        train: Rows | Subset,
+        valid: Rows | Subset | None = None,
+        *,
+        epochs: int,
+        seed: int,
+        callbacks: Sequence[tuple[str, Any]] = (),
+        bar: str | None = None,
+    ) -> Net:
+        """Train for some epochs; stopping early keeps what was learnt.
+
+        Raises
+        ------
+        NonFiniteLoss
+            The weights are then those of the last epoch that ended well.
+        """
+        noise = substream(seed, len(self.history))
+        order = generator(substream(noise, 0))
+        self._noise = generator(substream(noise, 1), self.device)
+        self._valid_seed = substream(noise, 2)
+        batches = Batches(train, self.batch_size, order)
+        valid_batches = None if valid is None else Batches(valid, self.batch_size, None)
+        self._bar = tqdm(total=epochs * len(batches), desc=bar, disable=bar is None, unit="batch")
+        lasting = self.callbacks_
+        self.callbacks_ = [*callbacks, *lasting]  # in front: PrintLog must come last
+        try:
+            self.notify("on_train_begin", X=train, y=None)
+            for _ in range(epochs):
+                self._run_epoch(batches, valid_batches)
+        except _StopTraining:
+            pass
+        except KeyboardInterrupt:
+            warnings.warn(
+                f"Training was interrupted after {len(self.history)} epochs: the model keeps what "
+                "it had learnt and can be used. To go on, call partial_fit, or fit with "
+                "warm_start=True.",
+                UserWarning,
+                stacklevel=4,
+            )
+        finally:
+            self._bar.close()
+            self._bar = self._noise = None
+            if self.history:
+                self.notify("on_train_end", X=train, y=None)
+            self.callbacks_ = lasting
+            self.module_.eval()
+        return self
+
+    def _run_epoch(self, batches: Batches, valid_batches: Batches | None) -> None:
+        last_good = copy.deepcopy(self.module_.state_dict())
+        self.notify("on_epoch_begin", dataset_train=batches.rows, dataset_valid=None)
+        self._set_training(True)
+        try:
+            self.run_single_epoch(batches, True, "train", self.train_step)
+        except KeyboardInterrupt:
+            if self._first_non_finite("train") is not None:
+                self._go_back(last_good)
+            elif "train_loss" not in self.history[-1]:
+                del self.history[-1]  # not a batch of it was done
+            raise
+        bad_term, epoch = self._first_non_finite("train"), len(self.history)
+        if bad_term is not None:
+            self._go_back(last_good)
+            raise NonFiniteLoss(
+                f"{bad_term} stopped being finite in epoch {epoch}; the model is back at the last "
+                f"epoch that ended well. Lower lr (now {self.lr:g}), scale the columns of X (for "
+                "example with StandardScaler), or lower the weight of that term."
+            )
+        if valid_batches is not None:
+            self._set_training(False)
+            train_noise, self._noise = self._noise, generator(self._valid_seed, self.device)
+            self.run_single_epoch(valid_batches, False, "valid", self.validation_step)
+            self._noise = train_noise
+        if not self._bar.disable:
+            loss = f"{self.history[-1, 'train_loss']:.4g}"
+            self._bar.set_postfix(epoch=epoch, loss=loss, refresh=False)
+        try:
+            self.notify("on_epoch_end", dataset_train=batches.rows, dataset_valid=None)
+        except KeyboardInterrupt:  # how skorch's EarlyStopping asks for the end
+            raise _StopTraining from None
+
+    def _go_back(self, weights: dict[str, Tensor]) -> None:
+        """Take the weights of the last good epoch, and an optimiser without poisoned moments."""
+        self.module_.load_state_dict(weights)
+        self._initialize_optimizer()
+        del self.history[-1]
+
+    def run_single_epoch(
+        self,
+        iterator: Batches,
+        training: bool,
+        prefix: str,
+        step_fn: Callable[..., dict[str, Any]],
+        **fit_params: Any,
+    ) -> None:
+        """Go once over the batches; the terms stay on the device until the end."""
+        sizes: list[int] = []
+        terms: list[Terms] = []
+        try:
+            for batch in iterator:
+                self.notify("on_batch_begin", batch=batch, training=training)
+                step = step_fn(batch, **fit_params)
+                sizes.append(len(batch))
+                terms.append(step["terms"])
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+                self._bar.update(training)
+        finally:
+            if sizes:
+                self._record(prefix, sizes, terms)
+
+    def _record(self, prefix: str, sizes: list[int], terms: list[Terms]) -> None:
+        """Write the epoch's mean terms, by row, and skorch's own names."""
+        names = list(terms[0])
+        values = torch.stack([torch.stack([t[name].double() for name in names]) for t in terms])
+        means = np.average(values.cpu().numpy(), axis=0, weights=sizes)
+        for name, mean in zip(names, means, strict=True):
+            self.history.record(f"{prefix}_{name}", float(mean))
+        before = [row[f"{prefix}_loss"] for row in self.history[:-1] if f"{prefix}_loss" in row]
+        loss = float(means.sum())
+        self.history.record(f"{prefix}_loss", loss)
+        self.history.record(f"{prefix}_loss_best", loss < min(before, default=np.inf))
+        self.history.record(f"{prefix}_batch_count", len(sizes))
+
+    def _first_non_finite(self, prefix: str) -> str | None:
+        row = self.history[-1]
+        for key, value in row.items():
+            name = key.removeprefix(f"{prefix}_")
+            if key.startswith(f"{prefix}_") and not np.isfinite(value):
+                return f"The loss term {name!r}"
+        if not all(bool(p.isfinite().all()) for p in self.module_.parameters()):
+            return "The weights, after the last step of 'loss',"
+        return None
+
+    def history_frame(self) -> pd.DataFrame:
+        """Return the history as a table: the loss, its terms, those of validation, seconds."""
+        rows = [
+            {_column(key): value for key, value in row.items() if _column(key) is not None}
+            for row in self.history
+        ]
+        frame = pd.DataFrame(rows)
+        last = [c for c in frame if c.startswith("valid_")] + [c for c in frame if c == "seconds"]
+        first = [c for c in ("loss",) if c in frame]
+        terms = [c for c in frame if c not in (*first, *last)]
+        frame = frame[[*first, *terms, *last]]
+        frame.index = pd.RangeIndex(1, len(frame) + 1, name="epoch")
+        return frame
+
+    def train_step_single(self, batch: Tensor, **fit_params: Any) -> dict[str, Any]:
+        """Compute the terms of a batch and their gradient."""
+        with self._own_randomness():
+            terms = self.objective(self.module_, batch, self._noise)
+            loss = torch.stack([term.to(batch.dtype) for term in terms.values()]).sum()
+            loss.backward()
+        return {"loss": loss.detach(), "terms": {k: v.detach() for k, v in terms.items()}}
+
+    def validation_step(self, batch: Tensor, **fit_params: Any) -> dict[str, Any]:
+        """Compute the terms of a batch, the model in evaluation mode."""
+        with torch.no_grad(), self._own_randomness():
+            terms = self.objective(self.module_, batch, self._noise)
+        return {"loss": torch.stack([t.double() for t in terms.values()]).sum(), "terms": terms}
+
+    def _own_randomness(self) -> AbstractContextManager[None]:
+        if not self.draws_globally:
+            return nullcontext()
+        seed = torch.randint(2**31, (), generator=self._noise, device=self.device)
+        return seeded(int(seed), self.device)
+
+
+def _column(key: str) -> str | None:
+    """Name in ``history_`` of a key of skorch's history; None for bookkeeping."""
+    if key in ("epoch", "batches") or key.endswith(("_best", "_batch_count")):
+        return None
+    return "seconds" if key == "dur" else key.removeprefix("train_")
+
+
+def early_stopping(patience: int, tol: float) -> tuple[str, EarlyStopping]:
+    """Stop when the validation loss has not fallen by ``tol`` for ``patience`` epochs."""
+    callback = EarlyStopping(
+        monitor="valid_loss",
+        patience=patience,
+        threshold=tol,
+        threshold_mode="abs",
+        load_best=True,
+        sink=noop,
+    )
+    return "early_stopping", callback

@@ -1,0 +1,73 @@
+"""Distributions over codes and rows, drawn with a generator of their own."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
+
+__all__ = ["Delta", "DiagonalNormal"]
+
+
+class Delta(Distribution):
+    """Point mass at ``loc``: the posterior of a deterministic encoder.
+
+    Parameters
+    ----------
+    loc : Tensor of shape (..., d)
+        Where the mass is; the last dimension is the event.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Delta(torch.tensor([1.0, 2.0])).rsample()
+    tensor([1., 2.])
+    """
+
+    has_rsample = True
+
+    def __init__(self, loc: Tensor) -> None:
+        self.loc = loc
+        super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """Where the mass is."""
+        return self.loc
+
+    def rsample(
+        self, sample_shape: torch.Size = torch.Size(), *, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Return ``loc``, repeated."""
+        return self.loc.expand(*sample_shape, *self.loc.shape)
+
+
+class DiagonalNormal(Independent):
+    r"""Normal distribution with diagonal covariance, :math:`N(\mu, \mathrm{diag}\,\sigma^2)`.
+
+    Parameters
+    ----------
+    loc : Tensor of shape (..., d)
+        The mean :math:`\mu`.
+    scale : Tensor of shape (..., d)
+        The standard deviation :math:`\sigma > 0`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> q = DiagonalNormal(torch.zeros(2), torch.ones(2))
+    >>> q.rsample(generator=torch.Generator().manual_seed(0)).shape
+    torch.Size([2])
+    """
+
+    def __init__(self, loc: Tensor, scale: Tensor) -> None:
+        super().__init__(Normal(loc, scale, validate_args=False), 1, validate_args=False)
+
+    def rsample(
+        self, sample_shape: torch.Size = torch.Size(), *, generator: torch.Generator | None = None
+    ) -> Tensor:
+        r"""Draw :math:`\mu + \sigma\epsilon` (reparameterised), :math:`\epsilon` from ``generator``."""
+        loc, scale = self.base_dist.loc, self.base_dist.scale
+        shape = (*sample_shape, *loc.shape)
+        noise = torch.randn(shape, generator=generator, dtype=loc.dtype, device=loc.device)
+        return loc + scale * noise

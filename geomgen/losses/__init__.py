@@ -1,0 +1,22 @@
+"""Loss terms as pure functions of tensors and modules: one equation, one function."""
+
+from geomgen.losses.geometry import (
+    blade_entropy,
+    grassmann_similarity,
+    grassmann_spread,
+    log_k_volume,
+)
+from geomgen.losses.reconstruction import squared_error
+from geomgen.losses.sphere import uniformity
+from geomgen.losses.tangents import random_frames, tangents
+
+__all__ = [
+    "blade_entropy",
+    "grassmann_similarity",
+    "grassmann_spread",
+    "log_k_volume",
+    "random_frames",
+    "squared_error",
+    "tangents",
+    "uniformity",
+]

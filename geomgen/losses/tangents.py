@@ -1,0 +1,182 @@
+"""Tangents of a network: latent directions pushed forward through its layers."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["random_frames", "tangents"]
+
+
+def random_frames(
+    n: int, d: int, k: int, *, generator: torch.Generator | None = None, like: Tensor | None = None
+) -> Tensor:
+    r"""Draw n orthonormal k-frames of R^d: :math:`W = \mathrm{qf}(G)`, G standard normal.
+
+    Parameters
+    ----------
+    n, d, k : int
+        Number of frames, dimension, directions in each; k ≤ d.
+    generator : torch.Generator, optional
+        Source of randomness, on the device of ``like``.
+    like : Tensor, optional
+        Gives the dtype and the device.
+
+    Returns
+    -------
+    Tensor of shape (n, d, k)
+
+    References
+    ----------
+    Paper G (GA-AE), section 4.2.
+
+    Examples
+    --------
+    >>> W = random_frames(5, 4, 2)
+    >>> bool(torch.allclose(W.mT @ W, torch.eye(2).expand(5, 2, 2), atol=1e-6))
+    True
+    """
+    like = torch.empty(0) if like is None else like
+    gaussian = torch.randn(n, d, k, generator=generator, dtype=like.dtype, device=like.device)
+    return torch.linalg.qr(gaussian).Q
+
+
+def tangents(module: nn.Module | Callable[[Tensor], Tensor], z: Tensor, frames: Tensor) -> Tensor:
+    r"""Push latent directions through a map: :math:`A_i = J(z_i) W_i`.
+
+    Parameters
+    ----------
+    module : Module or callable, (N, d) -> (N, n)
+        A map that treats rows independently. A module runs in evaluation mode (normalisation by
+        running statistics, dropout off) and is put back as it was.
+    z : Tensor of shape (N, d)
+        Codes.
+    frames : Tensor of shape (d, k) or (N, d, k)
+        Directions, shared by all codes or one frame a code.
+
+    Returns
+    -------
+    Tensor of shape (N, n, k)
+
+    Notes
+    -----
+    Linear, activation and normalisation layers have rules of their own, which cost one product a
+    linear layer; anything else goes through ``torch.func.jvp`` as a whole.
+
+    References
+    ----------
+    Paper G (GA-AE), Eqs. 15-16.
+
+    Examples
+    --------
+    >>> layer = torch.nn.Linear(2, 3)
+    >>> A = tangents(layer, torch.zeros(4, 2), torch.eye(2))
+    >>> bool((A == layer.weight).all())
+    True
+    """
+    rows = frames.mT.expand(len(z), -1, -1)  # (N, k, d): a direction is a row
+    with _evaluating(module):
+        layers = _chain(module)
+        if layers is None:
+            return _jvp(module, z, frames.expand(len(z), -1, -1))
+        for layer in layers:
+            z, rows = _RULES[type(layer)](layer, z, rows)
+    return rows.mT
+
+
+def _chain(module: nn.Module | Callable[[Tensor], Tensor]) -> list[nn.Module] | None:
+    """Layers applied one after the other, if there is a rule for each of them."""
+    if type(module) is nn.Sequential:
+        parts = [_chain(part) for part in module]
+        return None if None in parts else [layer for part in parts for layer in part or []]
+    hooked = getattr(module, "_forward_hooks", None) or getattr(module, "_forward_pre_hooks", None)
+    return [module] if type(module) in _RULES and not hooked else None
+
+
+def _linear(layer: nn.Linear, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    return layer(h), rows @ layer.weight.mT
+
+
+def _batch_norm(layer: nn.BatchNorm1d, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    scale = (layer.running_var + layer.eps).rsqrt()
+    return layer(h), rows * (scale if layer.weight is None else scale * layer.weight)
+
+
+def _layer_norm(layer: nn.LayerNorm, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    centred = h - h.mean(-1, keepdim=True)
+    inverse = (centred.square().mean(-1, keepdim=True) + layer.eps).rsqrt()
+    unit = (centred * inverse)[:, None]
+    inner = (unit * rows).mean(-1, keepdim=True)
+    moved = inverse[:, None] * (rows - rows.mean(-1, keepdim=True) - unit * inner)
+    return layer(h), moved if layer.weight is None else moved * layer.weight
+
+
+def _same(layer: nn.Module, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    return layer(h), rows
+
+
+def _elementwise(
+    derivative: Callable[..., Tensor],
+) -> Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, Tensor]]:
+    def rule(layer: nn.Module, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return layer(h), rows * derivative(layer, h)[:, None]
+
+    return rule
+
+
+def _gelu(layer: nn.GELU, h: Tensor) -> Tensor:
+    if layer.approximate == "tanh":
+        a, b = math.sqrt(2 / math.pi), 0.044715
+        u = torch.tanh(a * (h + b * h**3))
+        return (1 + u) / 2 + h / 2 * (1 - u.square()) * a * (1 + 3 * b * h.square())
+    density = torch.exp(-h.square() / 2) / math.sqrt(2 * math.pi)
+    return torch.special.ndtr(h) + h * density
+
+
+def _silu(layer: nn.SiLU, h: Tensor) -> Tensor:
+    s = torch.sigmoid(h)
+    return s * (1 + h * (1 - s))
+
+
+_RULES: dict[type, Callable[..., tuple[Tensor, Tensor]]] = {
+    nn.Linear: _linear,
+    nn.BatchNorm1d: _batch_norm,
+    nn.LayerNorm: _layer_norm,
+    nn.Identity: _same,
+    nn.Dropout: _same,
+    nn.ReLU: _elementwise(lambda layer, h: (h > 0).to(h)),
+    nn.LeakyReLU: _elementwise(lambda layer, h: torch.where(h > 0, 1.0, layer.negative_slope)),
+    nn.ELU: _elementwise(lambda layer, h: torch.where(h > 0, 1.0, layer.alpha * h.exp())),
+    nn.GELU: _elementwise(_gelu),
+    nn.SiLU: _elementwise(_silu),
+    nn.Sigmoid: _elementwise(lambda layer, h: torch.sigmoid(h) * torch.sigmoid(-h)),
+    nn.Softplus: _elementwise(lambda layer, h: torch.sigmoid(layer.beta * h)),
+    nn.Tanh: _elementwise(lambda layer, h: 1 - torch.tanh(h).square()),
+}
+
+
+def _jvp(module: Callable[[Tensor], Tensor], z: Tensor, frames: Tensor) -> Tensor:
+    def push(w: Tensor) -> Tensor:  # paper G, Eq. 15
+        return torch.func.jvp(module, (z,), (w,))[1]
+
+    with warnings.catch_warnings():  # torch's own, on its first use of forward mode
+        warnings.filterwarnings("ignore", ".*torch.jit.script.*", DeprecationWarning)
+        return torch.vmap(push, in_dims=-1, out_dims=-1)(frames)
+
+
+@contextmanager
+def _evaluating(module: object) -> Iterator[None]:
+    parts = list(module.modules()) if isinstance(module, nn.Module) else []
+    modes = [part.training for part in parts]
+    for part in parts:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part, mode in zip(parts, modes, strict=True):
+            part.training = mode

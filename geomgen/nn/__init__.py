@@ -1,0 +1,17 @@
+"""Neural parts: networks, posteriors, priors, and the model that joins them."""
+
+from geomgen.nn.heads import GaussianLikelihood, NormalPosterior, PointPosterior
+from geomgen.nn.mlp import ACTIVATIONS, mlp
+from geomgen.nn.model import LatentVariableModel
+from geomgen.nn.priors import StandardNormal, UniformSphere
+
+__all__ = [
+    "ACTIVATIONS",
+    "GaussianLikelihood",
+    "LatentVariableModel",
+    "NormalPosterior",
+    "PointPosterior",
+    "StandardNormal",
+    "UniformSphere",
+    "mlp",
+]

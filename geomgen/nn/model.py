@@ -1,0 +1,48 @@
+"""The latent-variable model every estimator of this package trains."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from geomgen.manifolds import Euclidean, Sphere
+
+__all__ = ["LatentVariableModel"]
+
+
+class LatentVariableModel(nn.Module):
+    """Three conditional distributions, and the manifold on which the codes count.
+
+    Parameters
+    ----------
+    encoder : Module, (n, p) -> distribution over (n, d)
+        q(z|x), before projection on the manifold.
+    decoder : Module, (n, d) -> distribution over (n, p)
+        p(x|z); it is only ever called on projected codes.
+    prior : Module with ``sample(n, generator)``
+        p(z).
+    manifold : Euclidean or Sphere
+        Where the decoder reads its codes.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        prior: nn.Module,
+        manifold: Euclidean | Sphere,
+    ) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.prior = encoder, decoder, prior
+        self.manifold = manifold
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Mean codes on the manifold, (n, p) -> (n, d)."""
+        return self.manifold.project(self.encode_ambient(x))
+
+    def encode_ambient(self, x: Tensor) -> Tensor:
+        """Mean codes before projection, (n, p) -> (n, d)."""
+        return self.encoder(x).mean
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Mean rows of codes, projected first, (n, d) -> (n, p)."""
+        return self.decoder(self.manifold.project(z)).mean

@@ -1,0 +1,108 @@
+"""k-means cells with a Gaussian each: the default sampler."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from sklearn.cluster import MiniBatchKMeans
+from threadpoolctl import threadpool_limits
+
+from geomgen._fields import Count, Positive, estimator
+from geomgen.samplers._base import LatentSampler
+
+__all__ = ["CellSampler"]
+
+
+@estimator
+class CellSampler(LatentSampler):
+    """k-means cells on whitened codes, a Gaussian of full covariance in each, stratified draws.
+
+    A mixture without EM: fitted in seconds where EM takes minutes, with hundreds of cells. The
+    number of draws of a cell is its share of the codes up to rounding, so the rate of a rare
+    cell does not vary as it would with independent draws.
+
+    Attributes
+    ----------
+    mean_ : ndarray of shape (n_components,)
+        Mean of the codes.
+    unwhiten_ : ndarray of shape (rank, n_components)
+        From whitened coordinates back to codes.
+    weights_ : ndarray of shape (n_cells,)
+        Share of the codes in each cell.
+    means_ : ndarray of shape (n_cells, rank)
+        Cell means, whitened.
+    factors_ : ndarray of shape (n_cells, rank, rank)
+        Cholesky factors of the cells' covariances, whitened.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Z = np.r_[np.full((98, 1), 0.0), np.full((2, 1), 9.0)]  # a mode of 2 %
+    >>> sampler = CellSampler(n_cells=2, ridge=1e-6, random_state=0).fit(Z)
+    >>> int((sampler.sample(1000, random_state=0) > 5).sum())
+    20
+    """
+
+    n_cells: Annotated[
+        Count | None, "Number of cells; by default one per 50 codes, between 1 and 1000."
+    ] = None
+    ridge: Annotated[
+        Positive | None,
+        """Added to the whitened covariances' diagonals, where the codes' own variance is 1; by
+        default 1e-3 for cells of more codes than dimensions on average, 1e-2 otherwise.""",
+    ] = None
+
+    def _fit(self, Z: np.ndarray, model: Any) -> None:
+        n = len(Z)
+        self.mean_, whiten, self.unwhiten_ = _whitening(Z)
+        U = (Z - self.mean_) @ whiten
+        n_cells = int(np.clip(n / 50, 1, 1000)) if self.n_cells is None else min(self.n_cells, n)
+        ridge = self.ridge or (1e-3 if n > n_cells * U.shape[1] else 1e-2)
+        labels = self._assign(U, n_cells)
+        cells = [U[labels == label] for label in np.unique(labels)]
+        self.weights_ = np.array([len(cell) / n for cell in cells])
+        self.means_ = np.stack([cell.mean(0) for cell in cells])
+        self.factors_ = np.stack([_factor(cell, ridge) for cell in cells])
+
+    def _assign(self, U: np.ndarray, n_cells: int) -> np.ndarray:
+        """Label each whitened code with its cell."""
+        U = U.astype(np.float32)
+        n_cells = min(n_cells, len(np.unique(U, axis=0))) if n_cells > 1 else 1
+        if n_cells == 1:
+            return np.zeros(len(U), dtype=int)
+        kmeans = MiniBatchKMeans(
+            n_cells, batch_size=2048, max_iter=30, n_init=3, random_state=self.random_state
+        )
+        with threadpool_limits(1):  # sums in one order, hence the same cells on any machine
+            return kmeans.fit(U).labels_
+
+    def _draw(self, n: int, rng: np.random.RandomState) -> np.ndarray:
+        counts = _stratified_counts(self.weights_, n, rng)
+        noise = np.split(rng.standard_normal((n, self.means_.shape[1])), np.cumsum(counts)[:-1])
+        cells = zip(self.means_, self.factors_, noise, strict=True)
+        U = np.concatenate([mean + e @ factor.T for mean, factor, e in cells])
+        return rng.permutation(U @ self.unwhiten_ + self.mean_)
+
+
+def _whitening(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, whitening map and its inverse, over the directions in which the codes vary."""
+    mean = Z.mean(0)
+    _, scale, directions = np.linalg.svd(Z - mean, full_matrices=False)
+    scale = scale / np.sqrt(len(Z))
+    kept = scale > max(1e-6 * scale.max(initial=0), 1e-12 * np.abs(Z).max())
+    scale, directions = scale[kept], directions[kept]
+    return mean, directions.T / scale, scale[:, None] * directions
+
+
+def _factor(cell: np.ndarray, ridge: float) -> np.ndarray:
+    centred = cell - cell.mean(0)
+    covariance = centred.T @ centred / len(cell)
+    return np.linalg.cholesky(covariance + ridge * np.eye(cell.shape[1]))
+
+
+def _stratified_counts(weights: np.ndarray, n: int, rng: np.random.RandomState) -> np.ndarray:
+    """Split n draws by weight; each count is its expectation, rounded up or down (unbiased)."""
+    edges = np.r_[0.0, np.cumsum(weights)] / weights.sum()
+    edges[-1] = 1.0
+    return np.diff(np.ceil(edges * n - rng.random_sample()).astype(int).clip(0, n))
