@@ -142,7 +142,7 @@ def _without_ranges(hint: Any) -> Any:
 
 
 def _describe(hint: Any) -> str:
-    """A type hint in a reader's words."""
+    """Put a type hint in a reader's words."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         ranges = [f" in {m}" for m in args[1:] if isinstance(m, Interval)]

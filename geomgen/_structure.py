@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from geomgen.nn import mlp
 
-__all__ = ["check_widths", "make_network", "resolve_device"]
+__all__ = ["check_widths", "has_fused", "make_network", "resolve_device"]
 
 
 def make_network(
@@ -47,6 +48,11 @@ def check_widths(name: str, network: Callable[[Tensor], Tensor], rows: Tensor, w
         raise ValueError(
             f"The {name} must map {tuple(rows.shape)} to {(len(rows), width)}, but gave {found}."
         )
+
+
+def has_fused(optimizer: type) -> bool:
+    """Whether an optimizer has a fused kernel: one pass over the weights in place of ten."""
+    return "fused" in inspect.signature(optimizer).parameters
 
 
 def resolve_device(device: str) -> str:

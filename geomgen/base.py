@@ -16,12 +16,20 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor, nn
 
-from geomgen._fields import Count, Fraction, Interval, NonNegative, Positive, check_fields, estimator
+from geomgen._fields import (
+    Count,
+    Fraction,
+    Interval,
+    NonNegative,
+    Positive,
+    check_fields,
+    estimator,
+)
 from geomgen._frames import frame_kind, to_frame
 from geomgen._random import draw_seed, generator, substream
 from geomgen._reservoir import Reservoir
 from geomgen._sklearn_callbacks import CallbackSupportMixin, forwarding_epochs, with_callbacks
-from geomgen._structure import check_widths, make_network, resolve_device
+from geomgen._structure import check_widths, has_fused, make_network, resolve_device
 from geomgen._training import Net, NonFiniteLoss, Rows, Terms, early_stopping
 from geomgen.manifolds import Euclidean, Sphere
 from geomgen.metrics.energy import energy_distance
@@ -56,9 +64,9 @@ class GenerativeAutoencoder(
         Literal["relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "tanh"],
         "Activation between linear layers.",
     ] = "silu"
-    norm: Annotated[
-        Literal["batch", "layer"] | None, "Normalisation before each activation."
-    ] = None
+    norm: Annotated[Literal["batch", "layer"] | None, "Normalisation before each activation."] = (
+        None
+    )
     encoder: Annotated[
         Any,
         """An encoder network of your own: a module, which is copied, or a callable
@@ -429,6 +437,7 @@ class GenerativeAutoencoder(
                 f"net_params={self.net_params!r} sets {clash}, which the estimator sets itself; "
                 "use its own parameters."
             )
+        fused = {"optimizer__fused": True} if has_fused(self.optimizer) else {}
         return Net(
             self._make_module,
             objective=self._objective,
@@ -439,7 +448,7 @@ class GenerativeAutoencoder(
             device=resolve_device(self.device),
             callbacks=copy.deepcopy(self.callbacks),
             log=self.verbose > 1,
-            **(self.net_params or {}),
+            **{**fused, **(self.net_params or {})},
         )
 
     def _make_module(self) -> LatentVariableModel:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
@@ -36,7 +38,7 @@ class Delta(Distribution):
         return self.loc
 
     def rsample(
-        self, sample_shape: torch.Size = torch.Size(), *, generator: torch.Generator | None = None
+        self, sample_shape: Sequence[int] = (), *, generator: torch.Generator | None = None
     ) -> Tensor:
         """Return ``loc``, repeated."""
         return self.loc.expand(*sample_shape, *self.loc.shape)
@@ -64,9 +66,9 @@ class DiagonalNormal(Independent):
         super().__init__(Normal(loc, scale, validate_args=False), 1, validate_args=False)
 
     def rsample(
-        self, sample_shape: torch.Size = torch.Size(), *, generator: torch.Generator | None = None
+        self, sample_shape: Sequence[int] = (), *, generator: torch.Generator | None = None
     ) -> Tensor:
-        r"""Draw :math:`\mu + \sigma\epsilon` (reparameterised), :math:`\epsilon` from ``generator``."""
+        r"""Draw :math:`\mu + \sigma\epsilon`, reparameterised; the noise is the generator's."""
         loc, scale = self.base_dist.loc, self.base_dist.scale
         shape = (*sample_shape, *loc.shape)
         noise = torch.randn(shape, generator=generator, dtype=loc.dtype, device=loc.device)

@@ -37,8 +37,8 @@ def test_sampler(estimator, check):
     check(estimator)
 
 
-# These checks transform arrays with estimators fitted on frames, on purpose.
-@pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
+# These checks transform arrays with estimators fitted on frames, and frames after arrays.
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")
 @pytest.mark.parametrize("check", NOT_YIELDED)
 @pytest.mark.parametrize("cls", ESTIMATORS, ids=name)
 def test_not_yielded(cls, check):

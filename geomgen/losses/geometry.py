@@ -111,7 +111,8 @@ def grassmann_similarity(A: Tensor, B: Tensor, eps: float = EPS) -> tuple[Tensor
 def grassmann_spread(A: Tensor, eps: float = EPS) -> Tensor:
     r"""Mean similarity of the blades of a batch, paired by rolling it by one.
 
-    .. math:: \mathcal{L}_{grass} = \mathbb{E}_{i,j}\, \mathrm{sim}(\mathrm{blade}_i, \mathrm{blade}_j)
+    .. math:: \mathcal{L}_{grass} = \mathbb{E}_{i,j}\,
+       \mathrm{sim}(\mathrm{blade}_i, \mathrm{blade}_j)
 
     Parameters
     ----------
@@ -148,7 +149,9 @@ def grassmann_spread(A: Tensor, eps: float = EPS) -> Tensor:
     return similarity.sum() / full_rank.sum().clamp(min=1)
 
 
-def blade_entropy(A: Tensor, grades: Sequence[int], eps: float = EPS, delta: float = DELTA) -> Tensor:
+def blade_entropy(
+    A: Tensor, grades: Sequence[int], eps: float = EPS, delta: float = DELTA
+) -> Tensor:
     r"""Entropy of the mean k-volumes over the grades; the model maximises it.
 
     .. math:: s_k = \mathbb{E}_i \exp(\log \mathrm{vol}_k(z_i)), \quad

@@ -44,6 +44,7 @@ class _Scorer(BaseEstimator, ABC):
     random_state: Annotated[Any, "Seed of the draws, the same for every candidate."] = 0
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
+        """Score a fitted generator on held-out rows."""
         check_fields(self)
         return self._score(estimator, X, y, self._draw(estimator, X))
 
@@ -138,6 +139,7 @@ class EffectiveRankScorer(_Scorer):
     center: Annotated[bool, "Whether to centre the codes first."] = False
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
+        """Measure the codes of X."""
         check_fields(self)
         return self._score(estimator, X, y, np.empty(0))  # no draw: it measures codes
 

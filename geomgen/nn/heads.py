@@ -31,10 +31,10 @@ class PointPosterior(_Head):
 
 
 class NormalPosterior(_Head):
-    r"""x -> q(z|x) = :math:`N(\mu(x), \mathrm{diag}\,\sigma(x)^2)`; the trunk gives :math:`(\mu, \log\sigma)`.
+    r"""x -> q(z|x) = :math:`N(\mu(x), \mathrm{diag}\,\sigma(x)^2)`.
 
-    :math:`\log\sigma` is clipped to [-8, 4]: beyond, a float32 KL term overflows before the
-    reconstruction can pull it back.
+    The trunk gives :math:`(\mu, \log\sigma)`; :math:`\log\sigma` is clipped to [-8, 4]: beyond,
+    a float32 KL term overflows before the reconstruction can pull it back.
     """
 
     outputs_per_dim: ClassVar[int] = 2

@@ -1,0 +1,7 @@
+"""``python -m geomgen``."""
+
+import sys
+
+from geomgen.cli import main
+
+sys.exit(main())
