@@ -1,0 +1,1 @@
+"""Benchmarks: quality against the papers, speed against peers."""

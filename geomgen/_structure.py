@@ -7,12 +7,13 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from geomgen.nn import mlp
 
-__all__ = ["check_widths", "has_fused", "make_network", "resolve_device"]
+__all__ = ["check_range", "check_widths", "has_fused", "make_network", "resolve_device"]
 
 
 def make_network(
@@ -53,6 +54,18 @@ def check_widths(name: str, network: Callable[[Tensor], Tensor], rows: Tensor, w
 def has_fused(optimizer: type) -> bool:
     """Whether an optimizer has a fused kernel: one pass over the weights in place of ten."""
     return "fused" in inspect.signature(optimizer).parameters
+
+
+def check_range(X: np.ndarray, dtype: np.dtype) -> None:
+    """Raise if rows hold numbers that the dtype of the computation cannot."""
+    if X.dtype.kind != "f" or X.dtype.itemsize <= dtype.itemsize:
+        return
+    largest = max(abs(X.min()), abs(X.max()))
+    if largest > np.finfo(dtype).max:
+        raise ValueError(
+            f"X contains a value too large for dtype='{dtype}' ({largest:.3g}): scale the columns "
+            "of X, or use dtype='float64'."
+        )
 
 
 def resolve_device(device: str) -> str:

@@ -73,6 +73,15 @@ def unwrap(fitted: Any) -> Any:
     ------
     TypeError
         For a search with ``refit=False``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.mixture import GaussianMixture
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> search = GridSearchCV(GaussianMixture(), {"n_components": [1, 3]}).fit(load_iris().data)
+    >>> type(unwrap(search)).__name__
+    'GaussianMixture'
     """
     if isinstance(fitted, BaseEstimator) and hasattr(fitted, "cv_results_"):
         if not hasattr(fitted, "best_estimator_"):

@@ -19,6 +19,7 @@ from geomgen.metrics import energy_distance
 from .helpers import ESTIMATORS, name, small
 
 X = load_iris().data
+CUDA = torch.cuda.is_available()
 every = pytest.mark.parametrize("cls", ESTIMATORS, ids=name)
 
 
@@ -36,11 +37,8 @@ def test_shapes_and_dtypes(cls, fitted):
     assert model.sample(7, random_state=0).shape == (7, 4)
     assert model.sample_latent(7, random_state=0).shape == (7, 2)
     assert model.get_feature_names_out().tolist() == [f"{cls.__name__.lower()}{i}" for i in (0, 1)]
-    assert model.n_iter_ == 3 and model.device_ == torch.device("cpu" if not CUDA else "cuda")
+    assert model.n_iter_ == 3 and model.device_.type == ("cuda" if CUDA else "cpu")
     assert model.n_samples_seen_ == 150
-
-
-CUDA = torch.cuda.is_available()
 
 
 @every
@@ -90,7 +88,9 @@ def test_global_generators_do_not_move(cls):
     model = small(cls).fit(X).partial_fit(X)
     model.sample(5, random_state=0), model.score(X)
     assert torch.equal(torch.get_rng_state(), torch_state)
-    assert all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), numpy_state))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(np.random.get_state(), numpy_state, strict=True)
+    )
 
 
 @every

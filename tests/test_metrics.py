@@ -65,11 +65,19 @@ def test_energy_distance_of_tiny_clusters(offset, outlier, width):
     assert energy_distance(X, Y) == pytest.approx(expected, rel=1e-5, abs=1e-12 * np.ptp(X))
 
 
+@pytest.mark.parametrize("width", [1e-5, 1e-7])
+def test_energy_distance_of_tiny_clusters_far_apart(width):
+    """Equal but for the widths of two clusters, of which the Gram form knows one digit."""
+    sign = np.where(np.arange(300) % 2, 1.0, -1.0)[:, None]
+    X, Y = sign + width * normal(300, 2), sign + 2 * width * normal(300, 2, 1)
+    assert energy_distance(X, Y) == pytest.approx(naive(X, Y), rel=1e-6)
+
+
 @pytest.mark.parametrize("n", [1, 2, 257, 1300])
 def test_energy_distance_of_copies(n):
     X = 1e3 + normal(n, 3)
     order = np.random.RandomState(0).permutation(n)
-    assert energy_distance(X, X) == 0
+    assert 0 <= energy_distance(X, X) < 1e-14
     assert 0 <= energy_distance(X, X.copy()[order]) < 1e-14
     assert 0 <= energy_distance(X, np.repeat(X, 3, axis=0)) < 1e-14
 

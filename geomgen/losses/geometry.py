@@ -54,8 +54,7 @@ def log_k_volume(A: Tensor, grades: Sequence[int] | None = None, eps: float = EP
     tensor([[2., 6.]], dtype=torch.float64)
     """
     grades = (A.shape[-1],) if grades is None else grades
-    factor = torch.linalg.cholesky(_stabilised(_gram(A), eps))
-    log_volumes = factor.diagonal(dim1=-2, dim2=-1).log().cumsum(-1)
+    log_volumes = _log_pivots(_stabilised(_gram(A), eps)).cumsum(-1)
     return log_volumes[:, [k - 1 for k in grades]]
 
 
@@ -101,9 +100,9 @@ def grassmann_similarity(A: Tensor, B: Tensor, eps: float = EPS) -> tuple[Tensor
     gram_a, rank_a = _full_rank_gram(A)
     gram_b, rank_b = _full_rank_gram(B)
     cross = A.double().mT @ B.double()
-    half = torch.linalg.solve_triangular(torch.linalg.cholesky(gram_a), cross, upper=False)
-    cosines = torch.linalg.solve_triangular(torch.linalg.cholesky(gram_b), half.mT, upper=False)
-    log_similarity = _half_logdet(_stabilised(cosines.mT @ cosines, eps))
+    half = torch.linalg.solve_triangular(_cholesky(gram_a), cross, upper=False)
+    cosines = torch.linalg.solve_triangular(_cholesky(gram_b), half.mT, upper=False)
+    log_similarity = _log_pivots(_stabilised(cosines.mT @ cosines, eps)).sum(-1)
     full_rank = rank_a & rank_b
     return torch.where(full_rank, log_similarity, -torch.inf).exp(), full_rank
 
@@ -199,11 +198,27 @@ def _gram(A: Tensor) -> Tensor:
 
 
 def _stabilised(gram: Tensor, eps: float) -> Tensor:
-    return gram + eps * torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+    """Add eps to the diagonal, and what rounding can take from the pivots of a large matrix."""
+    k = gram.shape[-1]
+    rounding = 4 * k * torch.finfo(gram.dtype).eps * gram.diagonal(dim1=-2, dim2=-1).amax(-1)
+    identity = torch.eye(k, dtype=gram.dtype, device=gram.device)
+    return gram + (eps + rounding.detach())[..., None, None] * identity
 
 
-def _half_logdet(gram: Tensor) -> Tensor:
-    return torch.linalg.cholesky(gram).diagonal(dim1=-2, dim2=-1).log().sum(-1)
+def _cholesky(gram: Tensor) -> Tensor:
+    """Cholesky factors of matrices that may have none, without raising.
+
+    NaN for one that is not finite, so that training can name the term; 0 for a singular one.
+    """
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    finite = gram.isfinite().all(-1).all(-1)[..., None, None]
+    instead = torch.where(finite, 0.0, torch.nan).to(gram)
+    return torch.where(failed[..., None, None] > 0, instead, factor)
+
+
+def _log_pivots(gram: Tensor) -> Tensor:
+    """Half the logs of the pivots, whose cumulative sums are the leading log-volumes."""
+    return _cholesky(gram).diagonal(dim1=-2, dim2=-1).log()
 
 
 def _full_rank_gram(A: Tensor) -> tuple[Tensor, Tensor]:
@@ -211,9 +226,8 @@ def _full_rank_gram(A: Tensor) -> tuple[Tensor, Tensor]:
     gram = _gram(A)
     tolerance = max(_RANK_TOLERANCE, (10 * torch.finfo(A.dtype).eps) ** 2)
     with torch.no_grad():
-        factor, failed = torch.linalg.cholesky_ex(gram)
-        pivots = factor.diagonal(dim1=-2, dim2=-1).square().amin(-1)
+        pivots = _cholesky(gram).diagonal(dim1=-2, dim2=-1).square().amin(-1)
         longest = gram.diagonal(dim1=-2, dim2=-1).amax(-1)
-        full_rank = (failed == 0) & (pivots > tolerance * longest) & (longest > 0)
+        singular = (pivots <= tolerance * longest) | (longest <= 0)  # False where NaN: it shows
     identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
-    return torch.where(full_rank[:, None, None], gram, identity), full_rank
+    return torch.where(singular[:, None, None], identity, gram), ~singular

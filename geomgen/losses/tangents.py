@@ -91,11 +91,12 @@ def tangents(module: nn.Module | Callable[[Tensor], Tensor], z: Tensor, frames: 
 
 def _chain(module: nn.Module | Callable[[Tensor], Tensor]) -> list[nn.Module] | None:
     """Layers applied one after the other, if there is a rule for each of them."""
+    if getattr(module, "_forward_hooks", None) or getattr(module, "_forward_pre_hooks", None):
+        return None
     if type(module) is nn.Sequential:
         parts = [_chain(part) for part in module]
         return None if None in parts else [layer for part in parts for layer in part or []]
-    hooked = getattr(module, "_forward_hooks", None) or getattr(module, "_forward_pre_hooks", None)
-    return [module] if type(module) in _RULES and not hooked else None
+    return [module] if type(module) in _RULES else None
 
 
 def _linear(layer: nn.Linear, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,6 +104,11 @@ def _linear(layer: nn.Linear, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _batch_norm(layer: nn.BatchNorm1d, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    if layer.running_var is None:
+        raise ValueError(
+            "Tangents need a map that treats rows independently: a BatchNorm layer with "
+            "track_running_stats=False does not."
+        )
     scale = (layer.running_var + layer.eps).rsqrt()
     return layer(h), rows * (scale if layer.weight is None else scale * layer.weight)
 
@@ -124,9 +130,15 @@ def _elementwise(
     derivative: Callable[..., Tensor],
 ) -> Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, Tensor]]:
     def rule(layer: nn.Module, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        return layer(h), rows * derivative(layer, h)[:, None]
+        slope = derivative(layer, h)
+        own = h.clone() if getattr(layer, "inplace", False) else h
+        return layer(own), rows * slope[:, None]
 
     return rule
+
+
+def _one_where(linear: Tensor, slope: Tensor) -> Tensor:
+    return torch.where(linear, torch.ones_like(slope), slope)
 
 
 def _gelu(layer: nn.GELU, h: Tensor) -> Tensor:
@@ -150,12 +162,16 @@ _RULES: dict[type, Callable[..., tuple[Tensor, Tensor]]] = {
     nn.Identity: _same,
     nn.Dropout: _same,
     nn.ReLU: _elementwise(lambda layer, h: (h > 0).to(h)),
-    nn.LeakyReLU: _elementwise(lambda layer, h: torch.where(h > 0, 1.0, layer.negative_slope)),
-    nn.ELU: _elementwise(lambda layer, h: torch.where(h > 0, 1.0, layer.alpha * h.exp())),
+    nn.LeakyReLU: _elementwise(
+        lambda layer, h: _one_where(h > 0, torch.full_like(h, layer.negative_slope))
+    ),
+    nn.ELU: _elementwise(lambda layer, h: _one_where(h > 0, layer.alpha * h.clamp(max=0).exp())),
     nn.GELU: _elementwise(_gelu),
     nn.SiLU: _elementwise(_silu),
     nn.Sigmoid: _elementwise(lambda layer, h: torch.sigmoid(h) * torch.sigmoid(-h)),
-    nn.Softplus: _elementwise(lambda layer, h: torch.sigmoid(layer.beta * h)),
+    nn.Softplus: _elementwise(
+        lambda layer, h: _one_where(layer.beta * h > layer.threshold, torch.sigmoid(layer.beta * h))
+    ),
     nn.Tanh: _elementwise(lambda layer, h: 1 - torch.tanh(h).square()),
 }
 

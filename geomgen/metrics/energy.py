@@ -52,10 +52,14 @@ def energy_distance(X: Any, Y: Any) -> float:
     Y = check_array(Y, dtype=np.float64, input_name="Y")
     if X.shape[1] != Y.shape[1]:
         raise ValueError(f"X has {X.shape[1]} columns and Y {Y.shape[1]}: they must be the same.")
-    centre = (X.mean(0) + Y.mean(0)) / 2  # distances are unchanged, rounding errors shrink
+    centre = X.mean(0) / 2 + Y.mean(0) / 2  # distances are unchanged, rounding errors shrink
     X, Y = X - centre, Y - centre
+    scale = max(np.abs(X).max(), np.abs(Y).max())
+    if scale == 0:
+        return 0.0
+    X, Y = X / scale, Y / scale  # so that no square overflows
     value = 2 * _mean_distance(X, Y) - _mean_distance(X, X) - _mean_distance(Y, Y)
-    return max(value, 0.0)
+    return max(float(scale * value), 0.0)
 
 
 def _mean_distance(X: np.ndarray, Y: np.ndarray) -> float:

@@ -37,6 +37,7 @@ class _Scorer(BaseEstimator, ABC):
     """A callable that draws from a fitted generator and measures the draw."""
 
     name: ClassVar[str]
+    draws: ClassVar[bool] = True
 
     n_samples: Annotated[
         Count | None, "Rows drawn; by default as many as X has, and at least 1000."
@@ -49,6 +50,8 @@ class _Scorer(BaseEstimator, ABC):
         return self._score(estimator, X, y, self._draw(estimator, X))
 
     def _draw(self, estimator: Any, X: Any) -> np.ndarray:
+        if not self.draws:
+            return np.empty(0)
         n = max(len(X), 1000) if self.n_samples is None else self.n_samples
         return np.asarray(sample(estimator, n, random_state=self.random_state))
 
@@ -106,13 +109,18 @@ class RareModeLiftScorer(_Scorer):
     def lift(self, X: Any, y: Any, drawn: Any) -> float:
         """Return the lift of drawn rows, by a judge fitted on the real (X, y)."""
         rare = is_rare(y, self.rare_label)
-        judge = neighbour_judge() if self.judge is None else clone(self.judge)
-        judged = judge.fit(np.asarray(X), rare).predict(np.asarray(drawn))
+        judged = self._judge().fit(np.asarray(X), rare).predict(np.asarray(drawn))
         return rare_mode_lift(judged, rare.mean())
 
     def judge_lift(self, X: Any, y: Any) -> float:
         """Return the lift the judge reports for real rows it has not seen."""
-        return judge_lift(X, is_rare(y, self.rare_label), self.judge)
+        return judge_lift(X, is_rare(y, self.rare_label), self._judge())
+
+    def _judge(self) -> Any:
+        judge = neighbour_judge() if self.judge is None else clone(self.judge)
+        if judge.get_params().get("random_state", 0) is None:
+            judge.set_params(random_state=self.random_state)
+        return judge
 
 
 @estimator
@@ -132,16 +140,12 @@ class EffectiveRankScorer(_Scorer):
     """
 
     name: ClassVar[str] = "effective_rank"
+    draws: ClassVar[bool] = False  # it measures codes
 
     kind: Annotated[
         Literal["participation", "entropy"], "Definition of the rank; see effective_rank."
     ] = "participation"
     center: Annotated[bool, "Whether to centre the codes first."] = False
-
-    def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
-        """Measure the codes of X."""
-        check_fields(self)
-        return self._score(estimator, X, y, np.empty(0))  # no draw: it measures codes
 
     def _score(self, estimator: Any, X: Any, y: Any, drawn: np.ndarray) -> float:
         codes = unwrap(estimator).transform(X)
@@ -163,8 +167,8 @@ class GenerativeScorer(_Scorer):
     Notes
     -----
     The scorers' own ``n_samples`` and ``random_state`` are not used. With a
-    :class:`RareModeLiftScorer` the dictionary also has ``judge_lift``, the lift its judge
-    reports for real rows: a score can be no better than its judge.
+    :class:`RareModeLiftScorer` the dictionary also has ``rare_mode_lift_judge``, the lift its
+    judge reports for real rows: a score can be no better than its judge.
 
     Examples
     --------
@@ -194,20 +198,34 @@ class GenerativeScorer(_Scorer):
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> dict[str, float]:  # type: ignore[override]
         """Score a fitted generator on held-out rows."""
-        return self._score(estimator, X, y, self._draw(estimator, X))
-
-    def _score(self, estimator: Any, X: Any, y: Any, drawn: np.ndarray) -> dict[str, float]:  # type: ignore[override]
+        check_fields(self)
+        scorers = self._named()
+        needs_rows = any(scorer.draws for scorer in scorers.values())
+        drawn = self._draw(estimator, X) if needs_rows else np.empty(0)
         scores = {}
-        for name, scorer in self._named().items():
+        for name, scorer in scorers.items():
+            check_fields(scorer)
             scores[name] = scorer._score(estimator, X, y, drawn)
             if isinstance(scorer, RareModeLiftScorer):
-                scores["judge_lift"] = scorer.judge_lift(X, y)
+                scores[f"{name}_judge"] = scorer.judge_lift(X, y)
         return scores
+
+    def _score(self, estimator: Any, X: Any, y: Any, drawn: np.ndarray) -> float:
+        raise TypeError("A GenerativeScorer cannot be part of another.")
 
     def _named(self) -> dict[str, _Scorer]:
         if isinstance(self.scorers, Mapping):
             return {name: _resolve(scorer) for name, scorer in self.scorers.items()}
-        return {scorer.name: scorer for scorer in map(_resolve, self.scorers)}
+        if isinstance(self.scorers, str) or not isinstance(self.scorers, Iterable):
+            raise TypeError(f"scorers={self.scorers!r} must be a list of scorers or a dictionary.")
+        scorers = [_resolve(scorer) for scorer in self.scorers]
+        named = {scorer.name: scorer for scorer in scorers}
+        if len(named) < len(scorers):
+            raise ValueError(
+                f"Two of scorers={self.scorers!r} have the same name: pass a dictionary "
+                "{key: scorer}."
+            )
+        return named
 
 
 def _resolve(scorer: Any) -> _Scorer:

@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from geomgen._fields import check_fields, estimator
-from geomgen.manifolds import Euclidean
+from geomgen.manifolds import Euclidean, Sphere
 
 __all__ = ["LatentSampler", "check_n_samples", "draw"]
 
@@ -133,6 +133,11 @@ class LatentSampler(BaseEstimator, ABC):
         return self._project(self._draw(n_samples, check_random_state(random_state)))
 
     def _project(self, Z: np.ndarray) -> np.ndarray:
+        if isinstance(self.manifold_, Sphere) and not Z.any(axis=1).all():
+            raise ValueError(
+                "A code of norm 0 has no direction on the sphere: the encoder maps rows to the "
+                "origin. Train it longer, or lower lr."
+            )
         return self.manifold_.project(torch.tensor(Z)).numpy()
 
     @abstractmethod

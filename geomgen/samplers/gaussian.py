@@ -20,7 +20,7 @@ class GaussianSampler(LatentSampler):
     ----------
     mean_ : ndarray of shape (n_components,)
         Mean of the codes.
-    factor_ : ndarray of shape (n_components, n_components)
+    factor_ : ndarray of shape (min(n_samples, n_components), n_components)
         A square root F of their covariance, :math:`F^\top F = \Sigma`.
 
     References

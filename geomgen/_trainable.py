@@ -1,0 +1,256 @@
+"""From parameters to a trained net."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+from torch import Tensor, nn
+
+from geomgen._batches import Rows
+from geomgen._fields import (
+    Count,
+    Fraction,
+    Interval,
+    NonNegative,
+    Positive,
+    check_fields,
+    estimator,
+)
+from geomgen._frames import frame_kind
+from geomgen._random import draw_seed, generator, substream
+from geomgen._sklearn_callbacks import CallbackSupportMixin, forwarding_epochs, with_callbacks
+from geomgen._structure import check_range, check_widths, has_fused, make_network, resolve_device
+from geomgen._training import Net, NonFiniteLoss, Terms, early_stopping
+from geomgen.manifolds import Euclidean, Sphere
+from geomgen.nn import GaussianLikelihood, LatentVariableModel, PointPosterior, StandardNormal
+
+__all__ = ["Trainable"]
+
+_OWN_NET_PARAMS = frozenset(
+    ("module", "objective", "criterion", "optimizer", "lr", "max_epochs", "batch_size", "device")
+    + ("callbacks", "log", "verbose", "train_split", "dataset", "iterator_train", "iterator_valid")
+)
+
+
+@estimator
+class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
+    """The training half of an estimator: parameters in, ``net_`` out.
+
+    A model declares its own parameters as annotated fields and its paper's equation as
+    ``_objective(model, x, generator) -> {name: term}``; it overrides ``_prepare`` if parameters
+    depend on the data, and ``_build`` if its structure is new.
+    """
+
+    n_components: Annotated[Count, "Dimension d of the codes; it may exceed the features'."] = 8
+    hidden: Annotated[
+        tuple[Count, ...], "Widths of the encoder's hidden layers; the decoder mirrors them."
+    ] = (256, 128)
+    activation: Annotated[
+        Literal["relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "tanh"],
+        "Activation between linear layers.",
+    ] = "silu"
+    norm: Annotated[Literal["batch", "layer"] | None, "Normalisation before each activation."] = (
+        None
+    )
+    encoder: Annotated[
+        Any,
+        """An encoder network of your own: a module, which is copied, or a callable
+        ``(n_inputs, n_outputs) -> module``; in place of hidden, activation and norm.""",
+    ] = None
+    decoder: Annotated[Any, "A decoder network of your own, likewise."] = None
+    reduction: Annotated[
+        Literal["sum", "mean"],
+        """What is done with the squared error over features (it is averaged over rows): with the
+        mean, every weight beside it counts n_features times as much.""",
+    ] = "sum"
+    max_epochs: Annotated[Count, "Passes over the rows."] = 100
+    batch_size: Annotated[Count, "Rows a step; a last batch of one row joins the one before."] = 128
+    lr: Annotated[Positive, "Learning rate."] = 1e-3
+    optimizer: Annotated[type, "Class of the optimizer."] = torch.optim.Adam
+    early_stopping: Annotated[
+        bool, "Whether to hold out rows and stop when their loss no longer falls."
+    ] = False
+    validation_fraction: Annotated[Fraction, "Share of the rows held out to stop early."] = 0.1
+    n_iter_no_change: Annotated[Count, "Epochs without improvement before stopping early."] = 10
+    tol: Annotated[NonNegative, "Least fall of the held-out loss that counts."] = 1e-4
+    warm_start: Annotated[bool, "Whether fit goes on from the weights of the last fit."] = False
+    dtype: Annotated[
+        Literal["float32", "float64", "auto"],
+        "Of computation and of output; ``auto`` takes that of X if it is one of the two.",
+    ] = "float32"
+    device: Annotated[
+        str, "Where to compute: ``auto`` takes a CUDA device if there is one; or torch's names."
+    ] = "auto"
+    callbacks: Annotated[list | None, "skorch callbacks; they are copied."] = None
+    net_params: Annotated[
+        dict | None, "Further parameters of the skorch net: ``{'optimizer__weight_decay': 1e-4}``."
+    ] = None
+    random_state: Annotated[
+        Any, "Seed of weights, batches, noise and sampler; None takes numpy's global state."
+    ] = None
+    verbose: Annotated[
+        Annotated[int, Interval(0)] | bool, "1 shows a progress bar, 2 a line an epoch."
+    ] = 0
+
+    _posterior: ClassVar[type[nn.Module]] = PointPosterior
+    _prior: ClassVar[type[nn.Module]] = StandardNormal
+    _manifold: ClassVar[Euclidean | Sphere] = Euclidean()
+
+    # ------------------------------------------------------------------ what a model provides
+    @abstractmethod
+    def _objective(
+        self, model: LatentVariableModel, x: Tensor, generator: torch.Generator
+    ) -> Terms: ...
+
+    def _prepare(self, n_features: int) -> None:
+        """Check, and resolve into fitted attributes, the parameters that depend on the data."""
+
+    def _build(self, n_features: int) -> LatentVariableModel:
+        d, mlp_params = self.n_components, {"activation": self.activation, "norm": self.norm}
+        d_out, hidden = d * self._posterior.outputs_per_dim, tuple(self.hidden)
+        encoder = make_network("encoder", self.encoder, n_features, hidden, d_out, **mlp_params)
+        decoder = make_network("decoder", self.decoder, d, hidden[::-1], n_features, **mlp_params)
+        return LatentVariableModel(
+            self._posterior(encoder), GaussianLikelihood(decoder), self._prior(d), self._manifold
+        )
+
+    # --------------------------------------------------------------------------------- training
+    def _start(self, X: Any, resume: bool) -> np.ndarray:
+        """Validate, and make a new net unless training goes on."""
+        check_fields(self)
+        self._frame_kind = frame_kind(X)
+        X = validate_data(self, X, reset=not resume, dtype="numeric", ensure_min_samples=2)
+        if not resume:
+            given = X.dtype if X.dtype in (np.float32, np.float64) else np.float32
+            self.dtype_ = np.dtype(given if self.dtype == "auto" else self.dtype)
+        check_range(X, self.dtype_)
+        self._prepare(X.shape[1])
+        if resume:
+            self.net_.renew(
+                lr=self.lr, batch_size=self.batch_size, callbacks=copy.deepcopy(self.callbacks)
+            )
+            return X
+        self._check_structure()
+        self._seed = draw_seed(self.random_state)
+        self.net_ = self._make_net().build(substream(self._seed, 0))
+        self._check_networks(X)
+        return X
+
+    @with_callbacks
+    def _train(self, X: np.ndarray, epochs: int) -> None:
+        rows: Any = Rows(X, self.dtype_, self.net_.device)
+        valid = None
+        if self.early_stopping and epochs > 1:
+            n_valid = int(np.ceil(self.validation_fraction * len(X)))
+            if len(X) - n_valid < 2:
+                raise ValueError(
+                    f"validation_fraction={self.validation_fraction} of {len(X)} rows leaves fewer "
+                    "than two to train on; lower it, or turn early_stopping off."
+                )
+            order = torch.randperm(len(X), generator=generator(substream(self._seed, 2)))
+            valid, rows = rows.split(n_valid, order)
+        stopping = [] if valid is None else [early_stopping(self.n_iter_no_change, self.tol)]
+        bar = type(self).__name__ if self.verbose == 1 else None
+        with forwarding_epochs(self, epochs) as forwarding:
+            self.net_.run(
+                rows,
+                valid,
+                epochs=epochs,
+                seed=substream(self._seed, 1),
+                callbacks=[*stopping, *forwarding],
+                bar=bar,
+            )
+
+    @contextmanager
+    def _undone_on_error(self) -> Iterator[None]:
+        """Leave the estimator as it was if fitting fails before anything was learnt."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException as error:
+            learnt = isinstance(error, NonFiniteLoss) and bool(self.net_.history)
+            if not learnt:
+                vars(self).clear()
+                vars(self).update(before)
+            raise
+
+    # ------------------------------------------------------------------------ fitted attributes
+    @property
+    def _module(self) -> LatentVariableModel:
+        return self.net_.module_
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of epochs done."""
+        return len(self._fitted_net.history)
+
+    @property
+    def device_(self) -> torch.device:
+        """Where the weights are."""
+        return torch.device(self._fitted_net.device)
+
+    @property
+    def history_(self) -> pd.DataFrame:
+        """One row an epoch: ``loss``, its terms as weighted, ``valid_…`` of each, ``seconds``."""
+        return self._fitted_net.history_frame()
+
+    @property
+    def _fitted_net(self) -> Net:
+        if not hasattr(self, "net_"):  # hasattr(estimator, "n_iter_") must be False before fit
+            raise AttributeError(f"This {type(self).__name__} has not been fitted: call fit first.")
+        return self.net_
+
+    # -------------------------------------------------------------------------------- building
+    def _make_net(self) -> Net:
+        clash = sorted(_OWN_NET_PARAMS.intersection(self.net_params or {}))
+        if clash:
+            raise ValueError(
+                f"net_params={self.net_params!r} sets {clash}, which the estimator sets itself; "
+                "use its own parameters."
+            )
+        fused = {"optimizer__fused": True} if has_fused(self.optimizer) else {}
+        return Net(
+            self._make_module,
+            objective=self._objective,
+            draws_globally=self.encoder is not None or self.decoder is not None,
+            optimizer=self.optimizer,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            device=resolve_device(self.device),
+            callbacks=copy.deepcopy(self.callbacks),
+            log=self.verbose > 1,
+            **{**fused, **(self.net_params or {})},
+        )
+
+    def _make_module(self) -> LatentVariableModel:
+        return self._build(self.n_features_in_).to(getattr(torch, self.dtype_.name))
+
+    def _check_networks(self, X: np.ndarray) -> None:
+        """Run two rows through networks of the user's own, to name the one that does not fit."""
+        module, d = self._module.eval(), self.n_components
+        x = torch.zeros(2, X.shape[1], dtype=getattr(torch, self.dtype_.name)).to(self.device_)
+        if self.encoder is not None:
+            check_widths("encoder", module.encoder.trunk, x, d * self._posterior.outputs_per_dim)
+        if self.decoder is not None:
+            check_widths("decoder", module.decoder.trunk, x.new_zeros(2, d), X.shape[1])
+
+    def _check_structure(self) -> None:
+        if self.n_components < self._manifold.min_dim:
+            warnings.warn(
+                f"n_components={self.n_components} puts the codes of {type(self).__name__} on a "
+                "sphere of two points, between which nothing can be learnt: use at least 2.",
+                UserWarning,
+                stacklevel=4,
+            )
+        if self.norm == "batch" and self.batch_size == 1:
+            raise ValueError("norm='batch' needs batches of two rows or more: raise batch_size=1.")
