@@ -4,8 +4,8 @@
 
 All train the same network on the same in-memory rows with the same batches and number of epochs;
 runs alternate, and each ratio is of neighbouring runs. There are two loops: one with Adam as one
-writes it, one with its fused kernel, which the fit chooses by itself. The fit includes what the loop does not
-have: validation of the rows, history, the check for finite losses, the sampler
+writes it, one with its fused kernel, which the fit chooses by itself. The fit includes what the
+loops do not have: validation of the rows, history, the check for finite losses, the sampler
 (``UniformSphereSampler``, which costs nothing: what a sampler costs is not the question here).
 """
 
