@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
-from torch import Tensor, nn
+from torch import Tensor
 
 from geomgen._batches import Rows
 from geomgen._fields import (
@@ -32,13 +32,17 @@ from geomgen._sklearn_callbacks import CallbackSupportMixin, forwarding_epochs, 
 from geomgen._structure import check_range, check_widths, has_fused, make_network, resolve_device
 from geomgen._training import Net, NonFiniteLoss, Terms, early_stopping
 from geomgen.manifolds import Euclidean, Sphere
-from geomgen.nn import GaussianLikelihood, LatentVariableModel, PointPosterior, StandardNormal
+from geomgen.nn import GaussianLikelihood, Head, LatentVariableModel, PointPosterior, StandardNormal
 
 __all__ = ["Trainable"]
 
 _OWN_NET_PARAMS = frozenset(
     ("module", "objective", "criterion", "optimizer", "lr", "max_epochs", "batch_size", "device")
     + ("callbacks", "log", "verbose", "train_split", "dataset", "iterator_train", "iterator_valid")
+)
+
+_STRUCTURE = ("n_components", "hidden", "activation", "norm", "encoder", "decoder") + (
+    ("dtype", "device", "optimizer", "net_params")
 )
 
 
@@ -102,8 +106,8 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
         Annotated[int, Interval(0)] | bool, "1 shows a progress bar, 2 a line an epoch."
     ] = 0
 
-    _posterior: ClassVar[type[nn.Module]] = PointPosterior
-    _prior: ClassVar[type[nn.Module]] = StandardNormal
+    _posterior: ClassVar[type[Head]] = PointPosterior
+    _prior: ClassVar[type[StandardNormal]] = StandardNormal
     _manifold: ClassVar[Euclidean | Sphere] = Euclidean()
 
     # ------------------------------------------------------------------ what a model provides
@@ -136,13 +140,15 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
         check_range(X, self.dtype_)
         self._prepare(X.shape[1])
         if resume:
+            self._check_same_structure()
             self.net_.renew(
                 lr=self.lr, batch_size=self.batch_size, callbacks=copy.deepcopy(self.callbacks)
             )
             return X
         self._check_structure()
         self._seed = draw_seed(self.random_state)
-        self.net_ = self._make_net().build(substream(self._seed, 0))
+        self.net_: Net = self._make_net().build(substream(self._seed, 0))
+        self._built_with = {name: getattr(self, name) for name in _STRUCTURE}
         self._check_networks(X)
         return X
 
@@ -180,8 +186,7 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
         except BaseException as error:
             learnt = isinstance(error, NonFiniteLoss) and bool(self.net_.history)
             if not learnt:
-                vars(self).clear()
-                vars(self).update(before)
+                self.__dict__ = before
             raise
 
     # ------------------------------------------------------------------------ fitted attributes
@@ -243,6 +248,18 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
             check_widths("encoder", module.encoder.trunk, x, d * self._posterior.outputs_per_dim)
         if self.decoder is not None:
             check_widths("decoder", module.decoder.trunk, x.new_zeros(2, d), X.shape[1])
+
+    def _check_same_structure(self) -> None:
+        changed = [
+            name
+            for name, built in self._built_with.items()
+            if getattr(self, name) is not built and not np.all(getattr(self, name) == built)
+        ]
+        if changed:
+            raise ValueError(
+                f"{changed} changed since the net was built, and training cannot go on from it: "
+                "put them back, or fit anew with warm_start=False."
+            )
 
     def _check_structure(self) -> None:
         if self.n_components < self._manifold.min_dim:

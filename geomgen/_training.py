@@ -66,6 +66,8 @@ class Net(NeuralNet):
         **kwargs: Any,
     ) -> None:
         self.objective = objective
+        self.callbacks_: list[tuple[str, Any]] = []
+        self._noise: Any = None  # a generator, while it trains
         self.draws_globally = draws_globally
         self.log = log
         super().__init__(module, *args, criterion=criterion, verbose=verbose, **kwargs)

@@ -132,7 +132,7 @@ def _load_csv(path: Path, target: str | None, rare: str | None, seed: int) -> Pr
 
 def generators(problem: Problem, seed: int, device: str, verbose: int) -> dict[str, Pipeline]:
     """Make the pipelines that the demo compares: ours, and what people use today."""
-    ours = {
+    ours: dict[str, Any] = {
         "n_components": problem.n_components,
         "random_state": seed,
         "device": device,

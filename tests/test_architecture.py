@@ -28,6 +28,7 @@ LAYERS = [
     ["metrics.scorers", "metrics"],
     ["base"],
     ["models"],
+    ["diagnostics"],
     ["demo", "utils", "cli"],
 ]
 

@@ -273,6 +273,9 @@ def test_warm_start_goes_on(cls, fitted):
     np.testing.assert_array_equal(first, fitted[cls].transform(X))
     with pytest.raises(ValueError, match="features"):
         model.fit(X[:, :2])
+    with pytest.raises(ValueError, match=r"\['hidden'\] changed"):
+        model.set_params(hidden=(9,)).fit(X)
+    model.set_params(hidden=(8,))
     assert model.transform(X).shape == (150, 2)
 
 

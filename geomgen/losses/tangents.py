@@ -96,7 +96,7 @@ def _chain(module: nn.Module | Callable[[Tensor], Tensor]) -> list[nn.Module] | 
     if type(module) is nn.Sequential:
         parts = [_chain(part) for part in module]
         return None if None in parts else [layer for part in parts for layer in part or []]
-    return [module] if type(module) in _RULES else None
+    return [module] if isinstance(module, nn.Module) and type(module) in _RULES else None
 
 
 def _linear(layer: nn.Linear, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -143,7 +143,8 @@ class GrassmannAE(AE):
         if not (spread or entropy):
             return terms
         n_directions = max(self.k_ or 1, *self.grades_, 1)
-        frames = random_frames(*z.shape, n_directions, generator=generator, like=z)
+        n, d = z.shape
+        frames = random_frames(n, d, n_directions, generator=generator, like=z)
         A = tangents(model.decoder.trunk, z, frames)
         if spread:
             terms["grass"] = self.lam_grass * grassmann_spread(A[..., : self.k_])

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from torch import nn
-
 from geomgen._fields import estimator
 from geomgen.manifolds import Euclidean, Sphere
 from geomgen.models.ae import AE
-from geomgen.nn import UniformSphere
+from geomgen.nn import StandardNormal, UniformSphere
 
 __all__ = ["SphericalAE"]
 
@@ -40,4 +38,4 @@ class SphericalAE(AE):
     """
 
     _manifold: ClassVar[Euclidean | Sphere] = Sphere()
-    _prior: ClassVar[type[nn.Module]] = UniformSphere
+    _prior: ClassVar[type[StandardNormal]] = UniformSphere

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import kl_divergence
 
 from geomgen._fields import NonNegative, estimator
 from geomgen._training import Terms
 from geomgen.base import GenerativeAutoencoder
 from geomgen.losses import squared_error
-from geomgen.nn import LatentVariableModel, NormalPosterior
+from geomgen.nn import Head, LatentVariableModel, NormalPosterior
 
 __all__ = ["VAEGenerator"]
 
@@ -55,7 +55,7 @@ class VAEGenerator(GenerativeAutoencoder):
         ``"gmm"``, a sampler, or any scikit-learn object with fit and sample.""",
     ] = "prior"
 
-    _posterior: ClassVar[type[nn.Module]] = NormalPosterior
+    _posterior: ClassVar[type[Head]] = NormalPosterior
 
     def _objective(
         self, model: LatentVariableModel, x: Tensor, generator: torch.Generator

@@ -1,6 +1,6 @@
 """Neural parts: networks, posteriors, priors, and the model that joins them."""
 
-from geomgen.nn.heads import GaussianLikelihood, NormalPosterior, PointPosterior
+from geomgen.nn.heads import GaussianLikelihood, Head, NormalPosterior, PointPosterior
 from geomgen.nn.mlp import ACTIVATIONS, mlp
 from geomgen.nn.model import LatentVariableModel
 from geomgen.nn.priors import StandardNormal, UniformSphere
@@ -8,6 +8,7 @@ from geomgen.nn.priors import StandardNormal, UniformSphere
 __all__ = [
     "ACTIVATIONS",
     "GaussianLikelihood",
+    "Head",
     "LatentVariableModel",
     "NormalPosterior",
     "PointPosterior",

@@ -9,20 +9,21 @@ from torch import Tensor, nn
 
 from geomgen.distributions import Delta, DiagonalNormal
 
-__all__ = ["GaussianLikelihood", "NormalPosterior", "PointPosterior"]
+__all__ = ["GaussianLikelihood", "Head", "NormalPosterior", "PointPosterior"]
 
 
-class _Head(nn.Module):
+class Head(nn.Module):
     """A network (the trunk) and the reading of its output as a distribution."""
 
     outputs_per_dim: ClassVar[int] = 1
+    trunk: nn.Module
 
     def __init__(self, trunk: nn.Module) -> None:
         super().__init__()
         self.trunk = trunk
 
 
-class PointPosterior(_Head):
+class PointPosterior(Head):
     r"""x -> q(z|x) = :math:`\delta(z - e(x))`, the deterministic encoder."""
 
     def forward(self, x: Tensor) -> Delta:
@@ -30,7 +31,7 @@ class PointPosterior(_Head):
         return Delta(self.trunk(x))
 
 
-class NormalPosterior(_Head):
+class NormalPosterior(Head):
     r"""x -> q(z|x) = :math:`N(\mu(x), \mathrm{diag}\,\sigma(x)^2)`.
 
     The trunk gives :math:`(\mu, \log\sigma)`; :math:`\log\sigma` is clipped to [-8, 4]: beyond,
@@ -45,7 +46,7 @@ class NormalPosterior(_Head):
         return DiagonalNormal(loc, log_scale.clamp(-8, 4).exp())
 
 
-class GaussianLikelihood(_Head):
+class GaussianLikelihood(Head):
     """z -> p(x|z) = N(d(z), I)."""
 
     def forward(self, z: Tensor) -> DiagonalNormal:

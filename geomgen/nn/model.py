@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from geomgen.manifolds import Euclidean, Sphere
+from geomgen.nn.heads import Head
+from geomgen.nn.priors import StandardNormal
 
 __all__ = ["LatentVariableModel"]
 
@@ -14,21 +16,25 @@ class LatentVariableModel(nn.Module):
 
     Parameters
     ----------
-    encoder : Module, (n, p) -> distribution over (n, d)
+    encoder : Head, (n, p) -> distribution over (n, d)
         q(z|x), before projection on the manifold.
-    decoder : Module, (n, d) -> distribution over (n, p)
+    decoder : Head, (n, d) -> distribution over (n, p)
         p(x|z); it is only ever called on projected codes.
-    prior : Module with ``sample(n, generator)``
-        p(z).
+    prior : StandardNormal or a class of its kind
+        p(z), which knows the dimension.
     manifold : Euclidean or Sphere
         Where the decoder reads its codes.
     """
 
+    encoder: Head
+    decoder: Head
+    prior: StandardNormal
+
     def __init__(
         self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: nn.Module,
+        encoder: Head,
+        decoder: Head,
+        prior: StandardNormal,
         manifold: Euclidean | Sphere,
     ) -> None:
         super().__init__()
