@@ -33,8 +33,8 @@ class GaussianSampler(LatentSampler):
     >>> import numpy as np
     >>> rng = np.random.RandomState(0)
     >>> sampler = GaussianSampler().fit(rng.normal(3, 2, size=(1000, 1)))
-    >>> sampler.sample(1000, random_state=0).std().round(1)
-    np.float64(2.0)
+    >>> bool(abs(sampler.sample(1000, random_state=0).std() - 2) < 0.2)
+    True
     """
 
     def _fit(self, Z: np.ndarray, model: Any) -> None:
