@@ -68,6 +68,8 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
         with self._undone_on_error():
             resume = self.warm_start and hasattr(self, "net_")
             X = self._start(X, resume)
+            self.n_samples_seen_ = len(X)
+            self.__dict__.pop("_reservoir", None)
             try:
                 self._train(X, self.max_epochs)
             except NonFiniteLoss:
@@ -75,8 +77,33 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
                     self._finish(X)
                 raise
             self._finish(X)
-        self.__dict__.pop("_reservoir", None)
-        self.n_samples_seen_ = len(X)
+        return self
+
+    def fit_sampler(self, X: Any, y: Any = None) -> Self:
+        """Fit the sampler anew, the net left as it is: one training serves many samplers.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows, to whose codes the sampler that ``sampler`` now says is fitted.
+        y : object
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from geomgen import AE
+        >>> X = load_iris().data
+        >>> model = AE(max_epochs=5, random_state=0).fit(X)
+        >>> model.set_params(sampler="gmm").fit_sampler(X).sampler_
+        MixtureSampler(random_state=...)
+        """
+        check_is_fitted(self)
+        self._finish(self._check_rows(X))
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -148,9 +175,7 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
             Codes: of unit length for a spherical model, posterior means for a variational one.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype="numeric")
-        check_range(X, self.dtype_)
-        return self._apply(self._module.encode, X)
+        return self._apply(self._module.encode, self._check_rows(X))
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Decode codes.
@@ -236,9 +261,14 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
             At most 0. The draw (as many rows as X, and at least 1000) is seeded.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype="numeric")
+        X = self._check_rows(X)
         codes = self._draw_codes(max(len(X), 1000), 0)
         return -energy_distance(X, self._apply(self._module.decode, codes))
+
+    def _check_rows(self, X: Any) -> np.ndarray:
+        X = validate_data(self, X, reset=False, dtype="numeric")
+        check_range(X, self.dtype_)
+        return X
 
     def _draw_codes(self, n: int, random_state: Any, **kwargs: Any) -> np.ndarray:
         Z = draw(self.sampler_, n, random_state, **kwargs)
