@@ -201,8 +201,11 @@ class Net(NeuralNet):
 
     def _record(self, prefix: str, sizes: list[int], terms: list[Terms]) -> None:
         """Write the epoch's mean terms, by row, and skorch's own names."""
-        names = list(terms[0])
-        values = torch.stack([torch.stack([t[name].double() for name in names]) for t in terms])
+        names = list(dict.fromkeys(name for step in terms for name in step))
+        zero = torch.zeros((), dtype=torch.float64, device=self.device)  # of a term left out
+        values = torch.stack(
+            [torch.stack([step.get(name, zero).double() for name in names]) for step in terms]
+        )
         means = np.average(values.cpu().numpy(), axis=0, weights=sizes)
         for name, mean in zip(names, means, strict=True):
             self.history.record(f"{prefix}_{name}", float(mean))
@@ -242,6 +245,7 @@ class Net(NeuralNet):
             terms = self.objective(self.module_, batch, self._noise)
             loss = torch.stack([term.to(batch.dtype) for term in terms.values()]).sum()
             loss.backward()
+        self.module_.n_steps += 1
         return {"loss": loss.detach(), "terms": {k: v.detach() for k, v in terms.items()}}
 
     def validation_step(self, batch: Tensor, **fit_params: Any) -> dict[str, Any]:

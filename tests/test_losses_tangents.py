@@ -1,5 +1,7 @@
 """Paper G, Eqs. 15-16: tangents pushed through networks, against forward-mode Jacobians."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -24,23 +26,32 @@ LAYERS = [
     nn.Dropout(0.5),
     nn.ReLU(),
     nn.ReLU(inplace=True),
-    nn.LeakyReLU(0.25),
+    nn.LeakyReLU(0.01),
     nn.ELU(),
+    nn.ELU(inplace=True),
     nn.ELU(alpha=2.0),
     nn.GELU(),
     nn.GELU("tanh"),
     nn.SiLU(),
+    nn.SiLU(inplace=True),
     nn.Sigmoid(),
     nn.Softplus(),
     nn.Softplus(beta=3.0),
+    nn.Softplus(threshold=0.5),
     nn.Tanh(),
 ]
-WRONG = [
-    (nn.LeakyReLU(0.01), "the slope is rounded to float32"),
-    (nn.ELU(inplace=True), "the derivative is taken at the output"),
-    (nn.SiLU(inplace=True), "the derivative is taken at the output"),
-    (nn.Softplus(threshold=0.5), "the threshold is not looked at"),
+IMAGE_LAYERS = [  # on 2 x 4 x 4 images
+    nn.Conv2d(2, 3, 3, padding=1),
+    nn.Conv2d(2, 3, 2, stride=2, bias=False),
+    nn.ConvTranspose2d(2, 3, 3, stride=2, output_padding=1),
+    nn.BatchNorm2d(2),
+    nn.AvgPool2d(2),
+    nn.Upsample(scale_factor=2),
+    nn.Upsample(scale_factor=2, mode="bilinear"),
+    nn.SiLU(),
+    nn.LayerNorm((2, 4, 4)),  # no rule: over several dimensions
 ]
+LINES = [nn.Conv1d(2, 3, 3), nn.ConvTranspose1d(2, 3, 2), nn.BatchNorm1d(2)]  # on 2 x 4 sequences
 
 
 class Unknown(nn.Module):
@@ -110,7 +121,6 @@ def expected_tangents(module, z, frames):
     "layer",
     [
         *LAYERS,
-        *(layer for layer, _ in WRONG),
         nn.Sequential(nn.Tanh(), nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.SiLU())),
         nn.Sequential(),
         Unknown(),
@@ -137,8 +147,20 @@ def test_tangents_are_eqs_15_and_16(layer, training):
         torch.testing.assert_close(value, state[key], rtol=0, atol=0)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+@pytest.mark.parametrize("layer", [*IMAGE_LAYERS, *LINES], ids=repr)
+def test_tangents_of_images_and_sequences(layer):
+    shape = (2, 4) if layer in LINES else (2, 4, 4)
+    net = nn.Sequential(nn.Linear(D, math.prod(shape)), nn.Unflatten(1, shape), layer, nn.Flatten())
+    net.double()
+    net(torch.randn(9, D, dtype=torch.float64))  # running statistics
+    torch.testing.assert_close(tangents(net, Z, W).detach(), expected_tangents(net, Z, W))
+
+
 def test_every_rule_is_tested():
-    assert set(_RULES) == {type(layer) for layer in LAYERS}
+    reshaping = (nn.Flatten(), nn.Unflatten(1, (1, 1)))
+    tested = {type(layer) for layer in (*LAYERS, *IMAGE_LAYERS, *LINES, *reshaping)}
+    assert set(_RULES) == tested
 
 
 @pytest.mark.parametrize("norm", [None, "batch", "layer"])

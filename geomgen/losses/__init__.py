@@ -1,22 +1,28 @@
 """Loss terms as pure functions of tensors and modules: one equation, one function."""
 
+from geomgen.losses.discrepancy import coverage
 from geomgen.losses.geometry import (
     blade_entropy,
     grassmann_similarity,
     grassmann_spread,
     log_k_volume,
+    volume_preservation,
 )
+from geomgen.losses.jacobian import jacobian_penalty
 from geomgen.losses.reconstruction import squared_error
 from geomgen.losses.sphere import uniformity
 from geomgen.losses.tangents import random_frames, tangents
 
 __all__ = [
     "blade_entropy",
+    "coverage",
     "grassmann_similarity",
     "grassmann_spread",
+    "jacobian_penalty",
     "log_k_volume",
     "random_frames",
     "squared_error",
     "tangents",
     "uniformity",
+    "volume_preservation",
 ]

@@ -2,27 +2,29 @@ r"""Tangent blades of a decoder and the two regularisers of paper G (GA-AE).
 
 A k-blade at a code z is spanned by the k tangents :math:`A = J_D(z) W`, with W a frame of k latent
 directions. Everything below needs only Gram matrices of tangents, so one set of tangents serves
-volumes of every grade (the leading minors of one Cholesky factor) and similarities alike. Gram
-matrices are float64: in float32 they fail at a condition number of 1e3.
+volumes of every grade (the leading minors of one Cholesky factor) and similarities alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+from geomgen.losses._gram import cosines, gram, log_pivots, stabilised
 
 __all__ = [
     "blade_entropy",
     "grassmann_similarity",
     "grassmann_spread",
     "log_k_volume",
+    "volume_preservation",
 ]
 
 EPS = 1e-6  # paper G: "we use this value in all log-determinant computations"
 DELTA = 1e-8  # paper G, Eq. 21
-_RANK_TOLERANCE = 1e-14  # of a pivot of a float64 Gram matrix, relative to its largest entry
 
 
 def log_k_volume(A: Tensor, grades: Sequence[int] | None = None, eps: float = EPS) -> Tensor:
@@ -54,37 +56,39 @@ def log_k_volume(A: Tensor, grades: Sequence[int] | None = None, eps: float = EP
     tensor([[2., 6.]], dtype=torch.float64)
     """
     grades = (A.shape[-1],) if grades is None else grades
-    log_volumes = _log_pivots(_stabilised(_gram(A), eps)).cumsum(-1)
+    log_volumes = log_pivots(stabilised(gram(A), eps)).cumsum(-1)
     return log_volumes[:, [k - 1 for k in grades]]
 
 
-def grassmann_similarity(A: Tensor, B: Tensor, eps: float = EPS) -> tuple[Tensor, Tensor]:
-    r"""Similarity of the subspaces spanned by two sets of tangents, in [0, 1] up to eps.
+def grassmann_similarity(
+    A: Tensor, B: Tensor, *, form: Literal["determinant", "literal"] = "literal", eps: float = EPS
+) -> tuple[Tensor, Tensor]:
+    r"""Similarity of the subspaces spanned by two sets of tangents.
 
-    .. math:: \mathrm{sim}(U, V) = \det(U^\top V V^\top U + \varepsilon I_k)^{1/2},
-       \quad U = \mathrm{qf}(A),\ V = \mathrm{qf}(B)
+    .. math:: \mathrm{sim}(U, V) = \det(U^\top V V^\top U + \varepsilon I_k)^{1/2}
+       \quad\text{or}\quad |\det U^\top V| = \frac{|\det A^\top B|}
+       {\det(A^\top A)^{1/2} \det(B^\top B)^{1/2}}
 
-    which is :math:`\prod_l |\cos\theta_l|` over the principal angles at :math:`\varepsilon = 0`.
+    with :math:`U = \mathrm{qf}(A), V = \mathrm{qf}(B)`: literally, or without the stabiliser. The
+    second is :math:`\prod_l |\cos\theta_l|` over the principal angles; so is the first at
+    :math:`\varepsilon = 0`, but a factor of :math:`\varepsilon^{k/2}` at orthogonal subspaces.
 
     Parameters
     ----------
     A, B : Tensor of shape (N, n, k)
         Tangents of the pairs' two sides.
+    form : {"literal", "determinant"}, default="literal"
+        Which of the two.
     eps : float, default=1e-6
-        The paper's stabiliser.
+        The paper's stabiliser, in the literal form.
 
     Returns
     -------
     similarity : Tensor of shape (N,), float64
+        In [0, 1], up to eps.
     full_rank : Tensor of shape (N,), bool
         False where a side spans fewer than k dimensions (dead units): no point on the Grassmann
         manifold, so the similarity there, reported as 0 without a gradient, means nothing.
-
-    Notes
-    -----
-    QR has no gradient at rank-deficient A. With the Cholesky factors L of the Gram matrices,
-    :math:`L_A^{-1} A^\top B L_B^{-\top}` stands for :math:`U^\top V` (it differs by rotations
-    within the subspaces, which the determinant does not see).
 
     References
     ----------
@@ -97,26 +101,36 @@ def grassmann_similarity(A: Tensor, B: Tensor, eps: float = EPS) -> tuple[Tensor
     >>> similarity.round(decimals=4), full_rank
     (tensor([1.], dtype=torch.float64), tensor([True]))
     """
-    gram_a, rank_a = _full_rank_gram(A)
-    gram_b, rank_b = _full_rank_gram(B)
-    cross = A.double().mT @ B.double()
-    half = torch.linalg.solve_triangular(_cholesky(gram_a), cross, upper=False)
-    cosines = torch.linalg.solve_triangular(_cholesky(gram_b), half.mT, upper=False)
-    log_similarity = _log_pivots(_stabilised(cosines.mT @ cosines, eps)).sum(-1)
-    full_rank = rank_a & rank_b
-    return torch.where(full_rank, log_similarity, -torch.inf).exp(), full_rank
+    C, full_rank = cosines(A, B)
+    if form == "literal":
+        log_similarity = log_pivots(stabilised(C @ C.mT, eps)).sum(-1)
+        return torch.where(full_rank, log_similarity, -torch.inf).exp(), full_rank
+    return torch.where(full_rank[:, None, None], C, 0.0).det().abs(), full_rank
 
 
-def grassmann_spread(A: Tensor, eps: float = EPS) -> Tensor:
-    r"""Mean similarity of the blades of a batch, paired by rolling it by one.
+def grassmann_spread(
+    A: Tensor,
+    *,
+    form: Literal["determinant", "literal"] = "literal",
+    repulsion: Literal["overlap", "log", "riesz"] = "overlap",
+    eps: float = EPS,
+) -> Tensor:
+    r"""Repulsion of the blades of a batch, paired by rolling it by one.
 
-    .. math:: \mathcal{L}_{grass} = \mathbb{E}_{i,j}\,
-       \mathrm{sim}(\mathrm{blade}_i, \mathrm{blade}_j)
+    .. math:: \mathcal{L}_{grass} = \mathbb{E}_{i,j}\, \mathrm{sim}_{ij}, \qquad
+       \mathbb{E}_{i,j}\, {-\log}(1 - \mathrm{sim}_{ij}^2 + \varepsilon), \qquad
+       \mathbb{E}_{i,j}\, (k - \|U_i^\top U_j\|_F^2 + \varepsilon)^{-1/2}
 
     Parameters
     ----------
     A : Tensor of shape (N, n, k)
         Tangents; k < n, else every blade is the whole space and the similarity is constant.
+    form : {"literal", "determinant"}, default="literal"
+        Of the similarity; see :func:`grassmann_similarity`.
+    repulsion : {"overlap", "log", "riesz"}, default="overlap"
+        The paper's mean similarity; a barrier against equal blades; or the Riesz energy of the
+        chordal distance :math:`\sum_l \sin^2\theta_l`, which still pushes blades apart that share
+        no more than one direction.
     eps : float, default=1e-6
         The paper's stabiliser.
 
@@ -128,28 +142,43 @@ def grassmann_spread(A: Tensor, eps: float = EPS) -> Tensor:
 
     Notes
     -----
-    The minimiser is not a spread of lines: copies of one orthonormal basis have the lowest mean
-    :math:`|\cos|` as well. A flat data set of dimension d = k has a constant Jacobian, so there
-    the right decoder has the *worst* value: the weight of this term must be searched.
+    The minimiser of the overlap is not a spread of lines: copies of one orthonormal basis have
+    the lowest mean :math:`|\cos|` as well. A flat data set of dimension d = k has a constant
+    Jacobian, so there the right decoder has the *worst* value: the weight of this term must be
+    searched.
 
     References
     ----------
-    Paper G (GA-AE), Eq. 19 (Definition 4).
+    Paper G (GA-AE), Eq. 19 (Definition 4); the other two are ours.
 
     Examples
     --------
     >>> A = torch.eye(2).unsqueeze(-1)  # two orthogonal lines
-    >>> round(grassmann_spread(A).item(), 3)
-    0.001
+    >>> grassmann_spread(A, form="determinant").item(), round(grassmann_spread(A).item(), 3)
+    (0.0, 0.001)
     """
     if len(A) < 2:
         return A.new_zeros((), dtype=torch.float64)
-    similarity, full_rank = grassmann_similarity(A, A.roll(1, 0), eps)
-    return similarity.sum() / full_rank.sum().clamp(min=1)
+    B = A.roll(1, 0)
+    if repulsion == "riesz":
+        C, full_rank = cosines(A, B)
+        chordal = A.shape[-1] - C.square().sum((-2, -1))
+        energy = (chordal.clamp(min=0) + eps).rsqrt()
+    else:
+        energy, full_rank = grassmann_similarity(A, B, form=form, eps=eps)
+        if repulsion == "log":
+            energy = -torch.log((1 - energy.square()).clamp(min=0) + eps)
+    return torch.where(full_rank, energy, 0.0).sum() / full_rank.sum().clamp(min=1)
 
 
 def blade_entropy(
-    A: Tensor, grades: Sequence[int], eps: float = EPS, delta: float = DELTA
+    A: Tensor,
+    grades: Sequence[int],
+    *,
+    scale_free: bool = False,
+    average: Literal["volume", "log_volume"] = "volume",
+    eps: float = EPS,
+    delta: float = DELTA,
 ) -> Tensor:
     r"""Entropy of the mean k-volumes over the grades; the model maximises it.
 
@@ -162,6 +191,12 @@ def blade_entropy(
         Tangents; grade k reads the first k.
     grades : sequence of int
         At least two grades for the entropy to say anything.
+    scale_free : bool, default=False
+        Whether to put :math:`s_k^{1/k}`, a length, in the place of :math:`s_k`, a length to the
+        power k, whose entropy is highest where lengths are near 1, whatever their anisotropy.
+    average : {"volume", "log_volume"}, default="volume"
+        Over the codes: the mean volume is the paper's; the mean of log-volumes does not hide a
+        local collapse behind large volumes elsewhere.
     eps, delta : float
         The paper's stabilisers.
 
@@ -170,64 +205,59 @@ def blade_entropy(
     Tensor of shape (), float64
         In [0, log(number of grades)].
 
-    Notes
-    -----
-    :math:`s_k` is a length to the power k, so the value depends on the units of the rows: it is
-    highest where all volumes are equal, that is near lengths of 1.
-
     References
     ----------
-    Paper G (GA-AE), Eqs. 20-21 (Definition 5).
+    Paper G (GA-AE), Eqs. 20-21 (Definition 5); the options are ours.
 
     Examples
     --------
     >>> A = torch.eye(4).expand(1, 4, 4)
     >>> round(blade_entropy(A, (1, 2, 4)).exp().item(), 4)
     3.0
+    >>> round(blade_entropy(9 * A, (1, 2, 4), scale_free=True).exp().item(), 4)
+    3.0
     """
     log_volumes = log_k_volume(A, grades, eps)
-    log_s = log_volumes.logsumexp(0) - torch.tensor(float(len(A)), dtype=torch.float64).log()
+    if average == "volume":
+        log_s = log_volumes.logsumexp(0) - log_volumes.new_tensor(len(A)).log()
+    else:
+        log_s = log_volumes.mean(0)
+    if scale_free:
+        log_s = log_s / log_s.new_tensor(list(grades))
     log_s = torch.logaddexp(log_s, torch.full_like(log_s, delta).log())
     log_p = log_s - log_s.logsumexp(0)
     return -(log_p.exp() * log_p).sum()
 
 
-def _gram(A: Tensor) -> Tensor:
-    A = A.double()
-    return A.mT @ A
+def volume_preservation(A: Tensor, eps: float = EPS) -> Tensor:
+    r"""Variance of the log k-volume over the codes: 0 for a decoder that expands alike everywhere.
 
+    .. math:: \mathcal{L}_{vol} = \mathrm{Var}_i\, \log \mathrm{vol}_{D,k}(z_i)
 
-def _stabilised(gram: Tensor, eps: float) -> Tensor:
-    """Add eps to the diagonal, and what rounding can take from the pivots of a large matrix."""
-    k = gram.shape[-1]
-    rounding = 4 * k * torch.finfo(gram.dtype).eps * gram.diagonal(dim1=-2, dim2=-1).amax(-1)
-    identity = torch.eye(k, dtype=gram.dtype, device=gram.device)
-    return gram + (eps + rounding.detach())[..., None, None] * identity
+    Parameters
+    ----------
+    A : Tensor of shape (N, n, k)
+        Tangents.
+    eps : float, default=1e-6
+        The paper's stabiliser.
 
+    Returns
+    -------
+    Tensor of shape (), float64
 
-def _cholesky(gram: Tensor) -> Tensor:
-    """Cholesky factors of matrices that may have none, without raising.
+    Notes
+    -----
+    The paper calls this ablation "simple volume preservation" and gives no formula. Preserving
+    the *value* 1 would depend on the units of the codes; the variance does not.
 
-    NaN for one that is not finite, so that training can name the term; 0 for a singular one.
+    References
+    ----------
+    Paper G (GA-AE), section 5.3 (E2).
+
+    Examples
+    --------
+    >>> A = torch.eye(3)[:, :2]
+    >>> round(volume_preservation(torch.stack([A, A])).item(), 6)
+    0.0
     """
-    factor, failed = torch.linalg.cholesky_ex(gram)
-    finite = gram.isfinite().all(-1).all(-1)[..., None, None]
-    instead = torch.where(finite, 0.0, torch.nan).to(gram)
-    return torch.where(failed[..., None, None] > 0, instead, factor)
-
-
-def _log_pivots(gram: Tensor) -> Tensor:
-    """Half the logs of the pivots, whose cumulative sums are the leading log-volumes."""
-    return _cholesky(gram).diagonal(dim1=-2, dim2=-1).log()
-
-
-def _full_rank_gram(A: Tensor) -> tuple[Tensor, Tensor]:
-    """Gram matrices, the identity in place of those that are singular, and which are not."""
-    gram = _gram(A)
-    tolerance = max(_RANK_TOLERANCE, (10 * torch.finfo(A.dtype).eps) ** 2)
-    with torch.no_grad():
-        pivots = _cholesky(gram).diagonal(dim1=-2, dim2=-1).square().amin(-1)
-        longest = gram.diagonal(dim1=-2, dim2=-1).amax(-1)
-        singular = (pivots <= tolerance * longest) | (longest <= 0)  # False where NaN: it shows
-    identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
-    return torch.where(singular[:, None, None], identity, gram), ~singular
+    return log_k_volume(A, eps=eps).var(unbiased=False)

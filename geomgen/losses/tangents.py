@@ -14,7 +14,13 @@ __all__ = ["random_frames", "tangents"]
 
 
 def random_frames(
-    n: int, d: int, k: int, *, generator: torch.Generator | None = None, like: Tensor | None = None
+    n: int,
+    d: int,
+    k: int,
+    *,
+    generator: torch.Generator | None = None,
+    like: Tensor | None = None,
+    normal: Tensor | None = None,
 ) -> Tensor:
     r"""Draw n orthonormal k-frames of R^d: :math:`W = \mathrm{qf}(G)`, G standard normal.
 
@@ -26,6 +32,8 @@ def random_frames(
         Source of randomness, on the device of ``like``.
     like : Tensor, optional
         Gives the dtype and the device.
+    normal : Tensor of shape (n, d), optional
+        Unit codes: the frames are then of the sphere's tangent spaces at them, k ≤ d - 1.
 
     Returns
     -------
@@ -43,6 +51,8 @@ def random_frames(
     """
     like = torch.empty(0) if like is None else like
     gaussian = torch.randn(n, d, k, generator=generator, dtype=like.dtype, device=like.device)
+    if normal is not None:
+        gaussian = gaussian - normal[..., None] * (normal[:, None] @ gaussian)
     return torch.linalg.qr(gaussian).Q
 
 
@@ -96,7 +106,23 @@ def _chain(module: nn.Module | Callable[[Tensor], Tensor]) -> list[nn.Module] | 
     if type(module) is nn.Sequential:
         parts = [_chain(part) for part in module]
         return None if None in parts else [layer for part in parts for layer in part or []]
+    if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) > 1:
+        return None
     return [module] if isinstance(module, nn.Module) and type(module) in _RULES else None
+
+
+def _affine(layer: nn.Module, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Push directions through a convolution, or a reshaping, without its bias."""
+    n, k = rows.shape[:2]
+    moved = layer(rows.flatten(0, 1)).unflatten(0, (n, k))
+    bias = getattr(layer, "bias", None)
+    if bias is not None:
+        moved = moved - bias.view(-1, *_ones(moved))
+    return layer(h), moved
+
+
+def _ones(moved: Tensor) -> list[int]:
+    return [1] * (moved.ndim - 3)  # the spatial dimensions after (n, k, channels)
 
 
 def _linear(layer: nn.Linear, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,7 +136,8 @@ def _batch_norm(layer: nn.BatchNorm1d, h: Tensor, rows: Tensor) -> tuple[Tensor,
             "track_running_stats=False does not."
         )
     scale = (layer.running_var + layer.eps).rsqrt()
-    return layer(h), rows * (scale if layer.weight is None else scale * layer.weight)
+    scale = scale if layer.weight is None else scale * layer.weight
+    return layer(h), rows * scale.view(-1, *_ones(rows))
 
 
 def _layer_norm(layer: nn.LayerNorm, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -157,7 +184,16 @@ def _silu(layer: nn.SiLU, h: Tensor) -> Tensor:
 
 _RULES: dict[type, Callable[..., tuple[Tensor, Tensor]]] = {
     nn.Linear: _linear,
+    nn.Conv1d: _affine,
+    nn.Conv2d: _affine,
+    nn.ConvTranspose1d: _affine,
+    nn.ConvTranspose2d: _affine,
+    nn.AvgPool2d: _affine,
+    nn.Upsample: _affine,
+    nn.Flatten: _affine,
+    nn.Unflatten: _affine,
     nn.BatchNorm1d: _batch_norm,
+    nn.BatchNorm2d: _batch_norm,
     nn.LayerNorm: _layer_norm,
     nn.Identity: _same,
     nn.Dropout: _same,

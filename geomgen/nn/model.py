@@ -40,6 +40,7 @@ class LatentVariableModel(nn.Module):
         super().__init__()
         self.encoder, self.decoder, self.prior = encoder, decoder, prior
         self.manifold = manifold
+        self.n_steps = 0  # of training, for terms that are not computed at each
 
     def encode(self, x: Tensor) -> Tensor:
         """Mean codes on the manifold, (n, p) -> (n, d)."""
