@@ -5,6 +5,8 @@ from geomgen.base import GenerativeAutoencoder
 from geomgen.models import AE, GrassmannAE, LISAGenerator, SphericalAE, VAEGenerator
 from geomgen.pipeline import sample
 
+from geomgen import utils  # isort: skip  (it lists what is above)
+
 __version__ = "0.1.0.dev0"
 
 __all__ = [
@@ -19,4 +21,5 @@ __all__ = [
     "metrics",
     "sample",
     "samplers",
+    "utils",
 ]

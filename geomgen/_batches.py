@@ -24,6 +24,9 @@ class Rows:
         writable = np.array(X, dtype=self.dtype, order="C")  # a copy: the caller's rows stay theirs
         return torch.from_numpy(writable).to(self.device)
 
+    X = property(lambda self: self.data, doc="The rows, under the name that skorch asks for.")
+    y = None
+
     def __len__(self) -> int:
         return len(self.data)
 
@@ -44,6 +47,9 @@ class Subset:
 
     def __init__(self, rows: Rows, index: Tensor) -> None:
         self.rows, self.index, self.device = rows, index, rows.device
+
+    X = property(lambda self: self.rows.take(self.index), doc="The rows; skorch's name.")
+    y = None
 
     def __len__(self) -> int:
         return len(self.index)

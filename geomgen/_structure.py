@@ -68,7 +68,7 @@ def check_range(X: np.ndarray, dtype: np.dtype) -> None:
         )
 
 
-def resolve_device(device: str) -> str:
+def resolve_device(device: str | torch.device) -> str:
     """Return a device that can be used here; ``auto`` is CUDA where there is one.
 
     Raises
@@ -76,14 +76,14 @@ def resolve_device(device: str) -> str:
     ValueError
         For a device that torch does not know, or does not see.
     """
-    cuda = torch.cuda.is_available()
+    device, cuda = str(device), torch.cuda.is_available()
     if device == "auto":
         return "cuda" if cuda else "cpu"
     try:
-        torch.empty(0, device=torch.device(device))
+        torch.ones(1, device=torch.device(device)).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
-            f"device={device!r} cannot be used here: {str(error).splitlines()[0]} Use 'auto', "
-            f"'cpu', or a device torch sees (torch.cuda.is_available() is {cuda})."
+            f"device={device!r} cannot be used here ({str(error).splitlines()[0].rstrip('.')}). "
+            f"Use 'auto', 'cpu', or a device torch sees (torch.cuda.is_available() is {cuda})."
         ) from error
     return device

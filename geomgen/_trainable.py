@@ -27,6 +27,7 @@ from geomgen._fields import (
     estimator,
 )
 from geomgen._frames import frame_kind
+from geomgen._history import history_frame
 from geomgen._random import draw_seed, generator, substream
 from geomgen._sklearn_callbacks import CallbackSupportMixin, forwarding_epochs, with_callbacks
 from geomgen._structure import check_range, check_widths, has_fused, make_network, resolve_device
@@ -35,11 +36,6 @@ from geomgen.manifolds import Euclidean, Sphere
 from geomgen.nn import GaussianLikelihood, Head, LatentVariableModel, PointPosterior, StandardNormal
 
 __all__ = ["Trainable"]
-
-_OWN_NET_PARAMS = frozenset(
-    ("module", "objective", "criterion", "optimizer", "lr", "max_epochs", "batch_size", "device")
-    + ("callbacks", "log", "verbose", "train_split", "dataset", "iterator_train", "iterator_valid")
-)
 
 _STRUCTURE = ("n_components", "hidden", "activation", "norm", "encoder", "decoder") + (
     ("dtype", "device", "optimizer", "net_params")
@@ -69,7 +65,8 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
     encoder: Annotated[
         Any,
         """An encoder network of your own: a module, which is copied, or a callable
-        ``(n_inputs, n_outputs) -> module``; in place of hidden, activation and norm.""",
+        ``(n_inputs, n_outputs) -> module``; in place of hidden, activation and norm. A fitted
+        estimator can be pickled if the callable can be imported: no lambda.""",
     ] = None
     decoder: Annotated[Any, "A decoder network of your own, likewise."] = None
     reduction: Annotated[
@@ -93,11 +90,14 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
         "Of computation and of output; ``auto`` takes that of X if it is one of the two.",
     ] = "float32"
     device: Annotated[
-        str, "Where to compute: ``auto`` takes a CUDA device if there is one; or torch's names."
+        str | torch.device,
+        "Where to compute: ``auto`` takes a CUDA device if there is one; or torch's names.",
     ] = "auto"
     callbacks: Annotated[list | None, "skorch callbacks; they are copied."] = None
     net_params: Annotated[
-        dict | None, "Further parameters of the skorch net: ``{'optimizer__weight_decay': 1e-4}``."
+        dict | None,
+        """Parameters of optimizer and callbacks, with skorch's names:
+        ``{"optimizer__weight_decay": 1e-4}``.""",
     ] = None
     random_state: Annotated[
         Any, "Seed of weights, batches, noise and sampler; None takes numpy's global state."
@@ -120,8 +120,13 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
         """Check, and resolve into fitted attributes, the parameters that depend on the data."""
 
     def _build(self, n_features: int) -> LatentVariableModel:
-        d, mlp_params = self.n_components, {"activation": self.activation, "norm": self.norm}
-        d_out, hidden = d * self._posterior.outputs_per_dim, tuple(self.hidden)
+        d, hidden = self.n_components, tuple(self.hidden)
+        d_out = d * self._posterior.outputs_per_dim
+        mlp_params = {
+            "activation": self.activation,
+            "norm": self.norm,
+            "generator": generator(substream(self._seed, 0)),
+        }
         encoder = make_network("encoder", self.encoder, n_features, hidden, d_out, **mlp_params)
         decoder = make_network("decoder", self.decoder, d, hidden[::-1], n_features, **mlp_params)
         return LatentVariableModel(
@@ -142,7 +147,10 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
         if resume:
             self._check_same_structure()
             self.net_.renew(
-                lr=self.lr, batch_size=self.batch_size, callbacks=copy.deepcopy(self.callbacks)
+                lr=self.lr,
+                batch_size=self.batch_size,
+                callbacks=copy.deepcopy(self.callbacks),
+                log=self.verbose > 1,
             )
             return X
         self._check_structure()
@@ -207,7 +215,7 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
     @property
     def history_(self) -> pd.DataFrame:
         """One row an epoch: ``loss``, its terms as weighted, ``valid_…`` of each, ``seconds``."""
-        return self._fitted_net.history_frame()
+        return history_frame(self._fitted_net.history)
 
     @property
     def _fitted_net(self) -> Net:
@@ -217,13 +225,15 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
 
     # -------------------------------------------------------------------------------- building
     def _make_net(self) -> Net:
-        clash = sorted(_OWN_NET_PARAMS.intersection(self.net_params or {}))
-        if clash:
+        given = self.net_params or {}
+        unknown = [k for k in given if not str(k).startswith(("optimizer__", "callbacks__"))]
+        if unknown:
             raise ValueError(
-                f"net_params={self.net_params!r} sets {clash}, which the estimator sets itself; "
-                "use its own parameters."
+                f"net_params={given!r} sets {unknown}: only names that begin with 'optimizer__' or "
+                "'callbacks__' can be set there; the rest are parameters of the estimator."
             )
-        fused = {"optimizer__fused": True} if has_fused(self.optimizer) else {}
+        variants = {f"optimizer__{v}" for v in ("fused", "foreach", "capturable", "differentiable")}
+        fused = has_fused(self.optimizer) and not variants.intersection(given)
         return Net(
             self._make_module,
             objective=self._objective,
@@ -234,7 +244,7 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
             device=resolve_device(self.device),
             callbacks=copy.deepcopy(self.callbacks),
             log=self.verbose > 1,
-            **{**fused, **(self.net_params or {})},
+            **(given | ({"optimizer__fused": True} if fused else {})),
         )
 
     def _make_module(self) -> LatentVariableModel:

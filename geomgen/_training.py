@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from geomgen._batches import Batches, Rows, Subset
+from geomgen._history import epoch_means
 from geomgen._random import generator, seeded, substream
 
 __all__ = ["Net", "NonFiniteLoss", "Terms", "early_stopping"]
@@ -77,15 +77,16 @@ class Net(NeuralNet):
         log = [("print_log", PrintLog(sink=tqdm.write))] if self.log else []
         return [("epoch_timer", EpochTimer()), *log]
 
-    def renew(self, *, lr: float, batch_size: int, callbacks: list | None) -> None:
+    def renew(self, *, lr: float, batch_size: int, callbacks: list | None, log: bool) -> None:
         """Take the parameters that may change between two fits of the same weights."""
         self.set_params(lr=lr, batch_size=batch_size)
+        self.log = log
         self.callbacks = callbacks
         self._initialize_callbacks()
 
     def build(self, seed: int) -> Net:
         """Initialise everything; the weights depend on the seed alone."""
-        with seeded(seed):
+        with seeded(seed) if self.draws_globally else nullcontext():
             return self.initialize()
 
     def run(
@@ -112,48 +113,62 @@ class Net(NeuralNet):
         batches = Batches(train, self.batch_size, order)
         valid_batches = None if valid is None else Batches(valid, self.batch_size, None)
         self._bar = tqdm(total=epochs * len(batches), desc=bar, disable=bar is None, unit="batch")
+        self._bad_terms = ""
         lasting = self.callbacks_
         self.callbacks_ = [*callbacks, *lasting]  # in front: PrintLog must come last
         try:
-            self.notify("on_train_begin", X=train, y=None)
-            for _ in range(epochs):
-                self._run_epoch(batches, valid_batches)
+            with self._interruptible():
+                self.notify("on_train_begin", X=train, y=None)
+                for _ in range(epochs):
+                    self._run_epoch(batches, valid_batches)
+            with self._interruptible():
+                self.notify("on_train_end", X=train, y=None)
+        finally:
+            self._bar.close()
+            self._bar = self._noise = None
+            self.callbacks_ = lasting
+            self.module_.eval()
+        return self
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Turn Ctrl-C into a warning, if there is anything to keep."""
+        try:
+            yield
         except _StopTraining:
             pass
         except KeyboardInterrupt:
+            if self.history and "train_loss" not in self.history[-1]:
+                del self.history[-1]  # not a batch of it was done
+            if not self.history:
+                raise
             warnings.warn(
                 f"Training was interrupted after {len(self.history)} epochs: the model keeps what "
                 "it had learnt and can be used. To go on, call partial_fit, or fit with "
                 "warm_start=True.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=6,
             )
-        finally:
-            self._bar.close()
-            self._bar = self._noise = None
-            if self.history:
-                self.notify("on_train_end", X=train, y=None)
-            self.callbacks_ = lasting
-            self.module_.eval()
-        return self
 
     def _run_epoch(self, batches: Batches, valid_batches: Batches | None) -> None:
         last_good = copy.deepcopy(self.module_.state_dict())
-        self.notify("on_epoch_begin", dataset_train=batches.rows, dataset_valid=None)
+        rows = {
+            "dataset_train": batches.rows,
+            "dataset_valid": None if valid_batches is None else valid_batches.rows,
+        }
+        self.notify("on_epoch_begin", **rows)
         self._set_training(True)
         try:
             self.run_single_epoch(batches, True, "train", self.train_step)
         except KeyboardInterrupt:
-            if self._first_non_finite("train") is not None:
+            if self._not_finite():
                 self._go_back(last_good)
-            elif "train_loss" not in self.history[-1]:
-                del self.history[-1]  # not a batch of it was done
             raise
-        bad_term, epoch = self._first_non_finite("train"), len(self.history)
-        if bad_term is not None:
+        if what := self._not_finite():
+            epoch = len(self.history)
             self._go_back(last_good)
             raise NonFiniteLoss(
-                f"{bad_term} stopped being finite in epoch {epoch}; the model is back at the last "
+                f"{what} stopped being finite in epoch {epoch}; the model is back at the last "
                 f"epoch that ended well. Lower lr (now {self.lr:g}), scale the columns of X (for "
                 "example with StandardScaler), or lower the weight of that term."
             )
@@ -164,11 +179,25 @@ class Net(NeuralNet):
             self._noise = train_noise
         if not self._bar.disable:
             loss = f"{self.history[-1, 'train_loss']:.4g}"
-            self._bar.set_postfix(epoch=epoch, loss=loss, refresh=False)
+            self._bar.set_postfix(epoch=len(self.history), loss=loss, refresh=False)
+        self._end_epoch(rows)
+
+    def _end_epoch(self, rows: dict[str, Any]) -> None:
         try:
-            self.notify("on_epoch_end", dataset_train=batches.rows, dataset_valid=None)
-        except KeyboardInterrupt:  # how skorch's EarlyStopping asks for the end
-            raise _StopTraining from None
+            self.notify("on_epoch_end", **rows)
+        except KeyboardInterrupt:
+            # skorch's EarlyStopping asks for the end in this way; anything else is Ctrl-C.
+            stops = [cb for _, cb in self.callbacks_ if isinstance(cb, EarlyStopping)]
+            if any(stop.misses_ == stop.patience for stop in stops):
+                raise _StopTraining from None
+            raise
+        except KeyError as error:
+            if "valid_" in str(error) and rows["dataset_valid"] is None:
+                raise ValueError(
+                    f"A callback asks for {error}, and no rows are held out: set "
+                    "early_stopping=True, or let it monitor 'train_loss'."
+                ) from error
+            raise
 
     def _go_back(self, weights: dict[str, Tensor]) -> None:
         """Take the weights of the last good epoch, and an optimiser without poisoned moments."""
@@ -201,43 +230,22 @@ class Net(NeuralNet):
 
     def _record(self, prefix: str, sizes: list[int], terms: list[Terms]) -> None:
         """Write the epoch's mean terms, by row, and skorch's own names."""
-        names = list(dict.fromkeys(name for step in terms for name in step))
-        zero = torch.zeros((), dtype=torch.float64, device=self.device)  # of a term left out
-        values = torch.stack(
-            [torch.stack([step.get(name, zero).double() for name in names]) for step in terms]
-        )
-        means = np.average(values.cpu().numpy(), axis=0, weights=sizes)
-        for name, mean in zip(names, means, strict=True):
-            self.history.record(f"{prefix}_{name}", float(mean))
+        means, self._bad_terms = epoch_means(sizes, terms)
+        for name, mean in means.items():
+            self.history.record(f"{prefix}_{name}", mean)
         before = [row[f"{prefix}_loss"] for row in self.history[:-1] if f"{prefix}_loss" in row]
-        loss = float(means.sum())
+        loss = sum(means.values())
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_loss_best", loss < min(before, default=np.inf))
         self.history.record(f"{prefix}_batch_count", len(sizes))
 
-    def _first_non_finite(self, prefix: str) -> str | None:
-        row = self.history[-1]
-        for key, value in row.items():
-            name = key.removeprefix(f"{prefix}_")
-            if key.startswith(f"{prefix}_") and not np.isfinite(value):
-                return f"The loss term {name!r}"
+    def _not_finite(self) -> str:
+        """Say what is not finite after an epoch; nothing if all is well."""
+        if self._bad_terms:
+            return f"The loss term {self._bad_terms}"
         if not all(bool(p.isfinite().all()) for p in self.module_.parameters()):
-            return "The weights, after the last step of 'loss',"
-        return None
-
-    def history_frame(self) -> pd.DataFrame:
-        """Return the history as a table: the loss, its terms, those of validation, seconds."""
-        rows = [
-            {_column(key): value for key, value in row.items() if _column(key) is not None}
-            for row in self.history
-        ]
-        frame = pd.DataFrame(rows)
-        last = [c for c in frame if c.startswith("valid_")] + [c for c in frame if c == "seconds"]
-        first = [c for c in ("loss",) if c in frame]
-        terms = [c for c in frame if c not in (*first, *last)]
-        frame = frame[[*first, *terms, *last]]
-        frame.index = pd.RangeIndex(1, len(frame) + 1, name="epoch")
-        return frame
+            return "The weights, after the last step of the loss,"
+        return ""
 
     def train_step_single(self, batch: Tensor, **fit_params: Any) -> dict[str, Any]:
         """Compute the terms of a batch and their gradient."""
@@ -246,26 +254,21 @@ class Net(NeuralNet):
             loss = torch.stack([term.to(batch.dtype) for term in terms.values()]).sum()
             loss.backward()
         self.module_.n_steps += 1
-        return {"loss": loss.detach(), "terms": {k: v.detach() for k, v in terms.items()}}
+        terms = {name: term.detach() for name, term in terms.items()}
+        return {"loss": loss.detach(), "terms": terms, "y_pred": None}  # skorch's scorers want it
 
     def validation_step(self, batch: Tensor, **fit_params: Any) -> dict[str, Any]:
         """Compute the terms of a batch, the model in evaluation mode."""
         with torch.no_grad(), self._own_randomness():
             terms = self.objective(self.module_, batch, self._noise)
-        return {"loss": torch.stack([t.double() for t in terms.values()]).sum(), "terms": terms}
+        loss = torch.stack([term.double() for term in terms.values()]).sum()
+        return {"loss": loss, "terms": terms, "y_pred": None}
 
     def _own_randomness(self) -> AbstractContextManager[None]:
         if not self.draws_globally:
             return nullcontext()
         seed = torch.randint(2**31, (), generator=self._noise, device=self.device)
         return seeded(int(seed), self.device)
-
-
-def _column(key: str) -> str | None:
-    """Name in ``history_`` of a key of skorch's history; None for bookkeeping."""
-    if key in ("epoch", "batches") or key.endswith(("_best", "_batch_count")):
-        return None
-    return "seconds" if key == "dur" else key.removeprefix("train_")
 
 
 def early_stopping(patience: int, tol: float) -> tuple[str, EarlyStopping]:

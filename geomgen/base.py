@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any, Self
 
@@ -19,7 +20,7 @@ from geomgen._structure import check_range
 from geomgen._trainable import Trainable
 from geomgen._training import NonFiniteLoss
 from geomgen.metrics.energy import energy_distance
-from geomgen.samplers import LatentSampler, draw, make_sampler
+from geomgen.samplers import GaussianSampler, LatentSampler, draw, make_sampler
 
 __all__ = ["GenerativeAutoencoder"]
 
@@ -89,10 +90,6 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
         y : object
             Ignored.
 
-        Returns
-        -------
-        self
-
         Examples
         --------
         >>> from sklearn.datasets import load_iris
@@ -154,10 +151,19 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
                 f"The codes of X are not finite after {self.n_iter_} epochs: the weights have "
                 f"diverged. Lower lr (now {self.lr:g}), or scale the columns of X."
             )
-        if isinstance(sampler, LatentSampler):
-            sampler.fit(ambient, model=self._module)
-        else:  # a density of somebody else's sees the codes that transform gives
-            sampler.fit(self._apply(self._module.manifold.project, ambient))
+        try:
+            if isinstance(sampler, LatentSampler):
+                sampler.fit(ambient, model=self._module)
+            else:  # a density of somebody else's sees the codes that transform gives
+                sampler.fit(self._apply(self._module.manifold.project, ambient))
+        except KeyboardInterrupt:
+            warnings.warn(
+                "Interrupted while the sampler was fitted: one Gaussian stands in for it. The net "
+                "keeps what it had learnt; call fit_sampler(X) for the sampler.",
+                UserWarning,
+                stacklevel=3,
+            )
+            sampler = GaussianSampler().fit(ambient, model=self._module)
         self.sampler_ = sampler
 
     # ------------------------------------------------------------------- codes, rows, scores

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from geomgen.samplers import draw
@@ -101,18 +102,29 @@ def _rows(fitted: Any, n_samples: int, random_state: Any, kwargs: dict[str, Any]
         return draw(fitted, n_samples, random_state, **kwargs)
     inverses = [_inverse(name, step) for name, step in fitted.steps[:-1]]  # before the draw
     rows = _rows(fitted.steps[-1][1], n_samples, random_state, kwargs)
-    for inverse in reversed(inverses):
-        rows = inverse(rows)
+    for (name, step), inverse in zip(reversed(fitted.steps[:-1]), reversed(inverses), strict=True):
+        try:
+            rows = inverse(rows)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise TypeError(f"{_in_the_way(name, step)} cannot be undone: {error}") from error
     return rows
 
 
 def _inverse(name: str, step: Any) -> Callable[[Any], Any]:
     if step is None or step == "passthrough":
         return lambda rows: rows
-    if not hasattr(step, "inverse_transform"):
+    one_way = isinstance(step, FunctionTransformer) and step.func and not step.inverse_func
+    if one_way or not hasattr(step, "inverse_transform"):
+        lacks = "inverse_func" if one_way else "inverse_transform"
         raise TypeError(
-            f"Drawing rows means undoing every step before the last, but step {name!r} "
-            f"({type(step).__name__}) has no inverse_transform. Use a step that has one, or draw "
-            "in the units of the last step with pipeline[-1].sample(n)."
+            f"{_in_the_way(name, step)} has no {lacks}. Use a step that has one, or draw in the "
+            "units of the last step with pipeline[-1].sample(n)."
         )
     return step.inverse_transform
+
+
+def _in_the_way(name: str, step: Any) -> str:
+    return (
+        f"Drawing rows means undoing every step before the last, but step {name!r} "
+        f"({type(step).__name__})"
+    )

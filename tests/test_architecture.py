@@ -20,7 +20,7 @@ MODULES = sorted(
 
 # Each layer may import those before it, and itself.
 LAYERS = [
-    ["_fields", "_random", "_frames", "_reservoir", "_sklearn_callbacks"],
+    ["_fields", "_random", "_frames", "_history", "_reservoir", "_sklearn_callbacks"],
     ["distributions", "manifolds", "losses", "datasets"],
     ["metrics.energy", "metrics.rare", "metrics.spectrum", "nn"],
     ["samplers", "_structure", "_batches", "_training", "_trainable"],
@@ -29,7 +29,7 @@ LAYERS = [
     ["base"],
     ["models"],
     ["diagnostics"],
-    ["demo", "utils", "cli"],
+    ["_problems", "demo", "utils", "cli"],
 ]
 
 

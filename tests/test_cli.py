@@ -4,6 +4,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.mixture import GaussianMixture
 
 import geomgen
 from geomgen import demo
@@ -32,6 +33,8 @@ def csv(tmp_path):
     table["kind"] = "x"
     table["fraud"] = (np.arange(200) < 12).astype(int)
     table.loc[20, "a"] = np.nan
+    table.loc[30, "fraud"] = np.nan  # pandas reads the others as 0.0 and 1.0 then
+    table["flag"] = table["b"] > 0
     path = tmp_path / "rows.csv"
     table.to_csv(path, index=False)
     return path
@@ -63,15 +66,18 @@ def test_demo_on_a_file(csv, tmp_path, capsys):
     options = ["--target", "fraud", "--rare", "1", "--out", str(tmp_path / "out"), "--quiet"]
     assert main(["demo", "--data", str(csv), *options]) == 0
     printed = capsys.readouterr().out
-    assert "199 rows, 3 columns" in printed
-    assert "['kind']" in printed and "1 rows left out" in printed  # nothing is dropped silently
+    assert "198 rows, 4 columns" in printed
+    assert "['kind']" in printed and printed.count("1 rows left out") == 2  # nothing silently
 
 
 @pytest.mark.parametrize(
     "options,message",
     [
         (["--data", "absent.csv"], "no such file"),
+        ([], "--target is needed"),
+        (["--data", "ring", "--rare", "1"], "go with a CSV file"),
         (["--target", "frod"], "use one of the columns"),
+        (["--target", "c"], "at least 6 must have it"),
         (["--target", "fraud", "--rare", "7"], "has only"),
         (["--target", "fraud", "--device", "abacus"], "device='abacus'"),
     ],
@@ -80,7 +86,22 @@ def test_demo_with_bad_arguments(csv, tmp_path, capsys, options, message):
     options = options if "--data" in options else ["--data", str(csv), *options]
     assert main(["demo", *options, "--out", str(tmp_path / "out"), "--quiet"]) == 2
     assert message in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()  # no partial files
+    assert not list((tmp_path / "out").glob("*"))  # no partial files
+
+
+def test_ctrl_c_ends_the_demo(monkeypatch, tmp_path, capsys):
+    class Interrupted(GaussianMixture):
+        def fit(self, X, y=None):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "GaussianMixture", Interrupted)
+    assert main(["demo", "--data", "ring", "--out", str(tmp_path), "--quiet"]) == 130
+    assert "interrupted" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_demo_that_was_cut_short_is_not_reported(monkeypatch, tmp_path):
+    monkeypatch.setattr(demo.VAEGenerator, "n_iter_", 1)
+    assert main(["demo", "--data", "ring", "--out", str(tmp_path), "--quiet"]) == 130
 
 
 def test_version_and_help(capsys):

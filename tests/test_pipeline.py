@@ -9,6 +9,7 @@ import sklearn
 import torch
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import (
     GridSearchCV,
@@ -102,6 +103,11 @@ def test_sample_of_a_frame_is_a_frame():
 def test_sample_names_what_is_in_the_way():
     with pytest.raises(TypeError, match=r"'normalizer' \(Normalizer\) has no inverse_transform"):
         geomgen.sample(make_pipeline(Normalizer(), small(AE)).fit(X))
+    one_way = make_pipeline(FunctionTransformer(np.log1p), small(AE)).fit(X)
+    with pytest.raises(TypeError, match="'functiontransformer' .* has no inverse_func"):
+        geomgen.sample(one_way)
+    with pytest.raises(TypeError, match="'simpleimputer' .* cannot be undone"):
+        geomgen.sample(make_pipeline(SimpleImputer(), small(AE)).fit(X))
     with pytest.raises(TypeError, match="StandardScaler has no sample"):
         geomgen.sample(StandardScaler().fit(X))
     with pytest.raises(TypeError, match="refit=True"):
@@ -209,6 +215,8 @@ def test_a_fold_without_a_rare_row():
     scorer = RareModeLiftScorer(rare_label=9)
     with pytest.raises(ValueError, match="StratifiedKFold"):
         cross_validate(small(AE), X[order], Y[order], scoring=scorer, cv=2, error_score="raise")
+    with pytest.raises(TypeError, match="leave 'effective_rank' out"):
+        GenerativeScorer()(GaussianMixture(1, reg_covar=1.0).fit(X), X, Y)
     with pytest.raises(ValueError, match="pass y"):
         rare_mode_lift_scorer(small(AE).fit(X), X)
 

@@ -1,7 +1,9 @@
 """Training: batches, callbacks, interruptions, losses that blow up."""
 
 import copy
+import os
 import pickle
+import signal
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +13,17 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_iris
-from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EpochScoring,
+    GradientNormClipping,
+    LRScheduler,
+)
 
 from geomgen import AE, GrassmannAE, LISAGenerator, VAEGenerator
 from geomgen._batches import Batches, Rows
+from geomgen.samplers import GaussianSampler
 
 from .helpers import ESTIMATORS, name, small
 
@@ -99,6 +108,66 @@ def test_ctrl_c_keeps_what_was_learnt(cls, epoch):
     model.set_params(callbacks=None).partial_fit(X)
 
 
+def sigint(net=None):
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+class AtEvent(Callback):
+    """Sends a real Ctrl-C at one of skorch's events of the second epoch."""
+
+    def __init__(self, event):
+        setattr(self, event, self.interrupt)
+
+    def interrupt(self, net, **kwargs):
+        if len(net.history) == 2:
+            sigint()
+
+
+@pytest.mark.parametrize(
+    "event,done",
+    [("on_epoch_begin", 1), ("on_batch_begin", 1), ("on_grad_computed", 1), ("on_epoch_end", 2)],
+)
+def test_a_real_ctrl_c_at_any_event(event, done):
+    model = small(AE, max_epochs=50, callbacks=[AtEvent(event)])
+    with pytest.warns(UserWarning, match=f"after {done} epochs"):
+        model.fit(X)
+    assert model.n_iter_ == len(model.history_) == done
+    assert np.isfinite(model.sample(3, 0)).all() and model.history_["loss"].notna().all()
+
+
+def test_ctrl_c_at_the_end_of_training():
+    model = small(AE, max_epochs=2, callbacks=[AtEvent("on_train_end")])
+    with pytest.warns(UserWarning, match="after 2 epochs"):
+        model.fit(X)
+    assert np.isfinite(model.sample(3, 0)).all()
+
+
+def test_ctrl_c_before_anything_was_learnt_is_just_that():
+    fitted = small(AE).fit(X)
+    codes = fitted.transform(X)
+    for model in (small(AE), fitted):
+        with pytest.raises(KeyboardInterrupt):
+            model.set_params(callbacks=[At(interrupt, 1, -1), Interrupter()]).fit(X)
+    np.testing.assert_array_equal(fitted.transform(X), codes)
+
+
+class Interrupter(Callback):
+    def on_train_begin(self, net, **kwargs):
+        sigint()
+
+
+class SlowSampler(GaussianSampler):
+    def _fit(self, Z, model):
+        sigint()
+
+
+def test_ctrl_c_while_the_sampler_is_fitted():
+    with pytest.warns(UserWarning, match="one Gaussian stands in"):
+        model = small(AE, sampler=SlowSampler()).fit(X)
+    assert type(model.sampler_) is GaussianSampler and model.n_iter_ == 3
+    assert np.isfinite(model.sample(3, 0)).all()
+
+
 def test_ctrl_c_after_nan_goes_back():
     both = [At(poison, 2, 0), At(interrupt, 2, 1)]
     with pytest.warns(UserWarning, match="interrupted"):
@@ -110,13 +179,29 @@ def test_ctrl_c_after_nan_goes_back():
 def test_loss_that_turns_non_finite_keeps_the_last_good_weights(cls):
     good = small(cls, max_epochs=2).fit(X)
     model = small(cls, max_epochs=9, callbacks=[At(poison, 3)])
-    with pytest.raises(ValueError, match=r"'recon' stopped being finite in epoch 3.*Lower lr"):
+    with pytest.raises(ValueError, match=r"'recon'.* stopped being finite in epoch 3.*Lower lr"):
         model.fit(X)
     assert model.n_iter_ == 2
     np.testing.assert_array_equal(model.transform(X), good.transform(X))
     np.testing.assert_array_equal(model.sample(4, 0), good.sample(4, 0))
     model.set_params(callbacks=None, warm_start=True).fit(X)  # its optimiser is sound as well
     assert np.isfinite(model.history_["loss"]).all()
+
+
+def test_the_term_that_blew_up_first_is_named():
+    """One bad step poisons all terms after it: the mean of each is NaN at the end of the epoch."""
+
+    class Bad(LISAGenerator):
+        def _objective(self, model, x, generator):
+            terms = super()._objective(model, x, generator)
+            if model.n_steps == 11:  # third epoch of five batches, second batch
+                terms["uniformity"] = terms["uniformity"] * torch.inf
+            return terms
+
+    model = small(Bad)
+    with pytest.raises(ValueError, match="The loss term 'uniformity' stopped .* epoch 3"):
+        model.fit(X)
+    assert model.partial_fit(X).n_iter_ == 3  # and training can go on
 
 
 @every
@@ -172,6 +257,27 @@ def test_skorchs_own_early_stopping_is_not_ctrl_c():
         warnings.simplefilter("error")
         model = small(AE, max_epochs=50, callbacks=[stop]).fit(X)
     assert model.n_iter_ < 50
+
+
+def test_a_monitor_of_validation_without_validation():
+    with pytest.raises(ValueError, match="set early_stopping=True"):
+        small(AE, callbacks=[EarlyStopping()]).fit(X)
+    assert small(AE, callbacks=[EarlyStopping()], early_stopping=True).fit(X).n_iter_ == 3
+
+
+def test_skorchs_scoring_callbacks():
+    def spread(net, X, y=None):
+        return net.module_.encode(X.X).std().item()  # skorch hands the data set over
+
+    score = EpochScoring(spread, use_caching=False, on_train=True, name="spread")
+    model = small(AE, callbacks=[score], early_stopping=True).fit(X)
+    assert all(row["spread"] > 0 for row in model.net_.history)
+
+
+def test_fused_only_where_nothing_else_was_asked_for():
+    assert small(AE).fit(X).net_.optimizer_.defaults["fused"]
+    foreach = small(AE, net_params={"optimizer__foreach": True}).fit(X)
+    assert not foreach.net_.optimizer_.defaults["fused"]
 
 
 def test_net_params_reach_skorch():
@@ -248,6 +354,22 @@ def test_threads_and_processes_give_the_same_bytes(cls):
     assert torch.equal(torch.get_rng_state(), state)
     processes = joblib.Parallel(n_jobs=2)(joblib.delayed(_codes)(cls, s) for s in range(4))
     assert processes == alone
+
+
+@every
+def test_other_threads_that_draw_do_not_matter(cls):
+    alone, stop = _codes(cls), threading.Event()
+
+    def draw():
+        while not stop.is_set():
+            torch.rand(10)
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        assert all(_codes(cls) == alone for _ in range(3))
+    finally:
+        stop.set(), thread.join()
 
 
 def test_dropout_in_threads_is_seeded():

@@ -87,6 +87,9 @@ class RareModeLiftScorer(_Scorer):
     A judge, fitted on (X, y), says which drawn rows are rare. Judges err: ``judge_lift`` is the
     lift that this one reports for real rows.
 
+    Give ``rare_label`` when y has more than two labels: the least frequent label of a fold need
+    not be that of the data, and a fold without rare rows would be scored on another label.
+
     Examples
     --------
     >>> import numpy as np
@@ -148,7 +151,13 @@ class EffectiveRankScorer(_Scorer):
     center: Annotated[bool, "Whether to centre the codes first."] = False
 
     def _score(self, estimator: Any, X: Any, y: Any, drawn: np.ndarray) -> float:
-        codes = unwrap(estimator).transform(X)
+        fitted = unwrap(estimator)
+        if not hasattr(fitted, "transform"):
+            raise TypeError(
+                f"{type(fitted).__name__} has no codes, hence no effective rank: leave "
+                "'effective_rank' out for densities on the data."
+            )
+        codes = fitted.transform(X)
         return effective_rank(codes, kind=self.kind, center=self.center)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 __all__ = ["ACTIVATIONS", "NORMS", "mlp"]
@@ -32,6 +34,7 @@ def mlp(
     *,
     activation: str = "silu",
     norm: str | None = None,
+    generator: torch.Generator | None = None,
 ) -> nn.Sequential:
     """Stack linear, normalisation and activation layers; the last layer is linear.
 
@@ -45,6 +48,8 @@ def mlp(
         A name in ``ACTIVATIONS``.
     norm : {None, "batch", "layer"}, default=None
         Normalisation before each activation.
+    generator : torch.Generator, optional
+        Source of the initial weights; torch's global one by default.
 
     Returns
     -------
@@ -62,8 +67,22 @@ def mlp(
     normalize = NORMS[norm]
     layers: list[nn.Module] = []
     for a, b in pairwise((n_in, *map(int, hidden))):
-        layers.append(nn.Linear(a, b))
+        layers.append(linear(a, b, generator))
         if normalize is not None:
             layers.append(normalize(b))
         layers.append(ACTIVATIONS[activation]())
-    return nn.Sequential(*layers, nn.Linear(int(hidden[-1]) if len(hidden) else n_in, n_out))
+    return nn.Sequential(
+        *layers, linear(int(hidden[-1]) if len(hidden) else n_in, n_out, generator)
+    )
+
+
+def linear(n_in: int, n_out: int, generator: torch.Generator | None = None) -> nn.Linear:
+    """Make a linear layer, its weights as torch draws them but from a generator of one's own.
+
+    Weights and biases are uniform on ±1/√n_in, as ``nn.Linear.reset_parameters`` has them.
+    """
+    layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    bound = 1 / math.sqrt(n_in)
+    for parameter in layer.parameters():
+        nn.init.uniform_(parameter, -bound, bound, generator=generator)
+    return layer

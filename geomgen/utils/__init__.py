@@ -1,1 +1,5 @@
 """Utilities."""
+
+from geomgen.utils import discovery
+
+__all__ = ["discovery"]
