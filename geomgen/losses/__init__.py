@@ -10,7 +10,7 @@ from geomgen.losses.geometry import (
 )
 from geomgen.losses.jacobian import jacobian_penalty
 from geomgen.losses.reconstruction import squared_error
-from geomgen.losses.sphere import uniformity
+from geomgen.losses.sphere import uniform_log_kernel, uniformity, uniformity_excess
 from geomgen.losses.tangents import random_frames, tangents
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
     "random_frames",
     "squared_error",
     "tangents",
+    "uniform_log_kernel",
     "uniformity",
+    "uniformity_excess",
     "volume_preservation",
 ]

@@ -102,10 +102,7 @@ def grassmann_similarity(
     (tensor([1.], dtype=torch.float64), tensor([True]))
     """
     C, full_rank = cosines(A, B)
-    if form == "literal":
-        log_similarity = log_pivots(stabilised(C @ C.mT, eps)).sum(-1)
-        return torch.where(full_rank, log_similarity, -torch.inf).exp(), full_rank
-    return torch.where(full_rank[:, None, None], C, 0.0).det().abs(), full_rank
+    return _similarity(C, full_rank, form, eps), full_rank
 
 
 def grassmann_spread(
@@ -159,16 +156,22 @@ def grassmann_spread(
     """
     if len(A) < 2:
         return A.new_zeros((), dtype=torch.float64)
-    B = A.roll(1, 0)
+    C, full_rank = cosines(A)
     if repulsion == "riesz":
-        C, full_rank = cosines(A, B)
         chordal = A.shape[-1] - C.square().sum((-2, -1))
         energy = (chordal.clamp(min=0) + eps).rsqrt()
     else:
-        energy, full_rank = grassmann_similarity(A, B, form=form, eps=eps)
+        energy = _similarity(C, full_rank, form, eps)
         if repulsion == "log":
             energy = -torch.log((1 - energy.square()).clamp(min=0) + eps)
     return torch.where(full_rank, energy, 0.0).sum() / full_rank.sum().clamp(min=1)
+
+
+def _similarity(C: Tensor, full_rank: Tensor, form: str, eps: float) -> Tensor:
+    if form == "determinant":
+        return C.det().abs()
+    log_similarity = log_pivots(stabilised(C @ C.mT, eps)).sum(-1)
+    return torch.where(full_rank, log_similarity.exp(), 0.0)
 
 
 def blade_entropy(

@@ -89,14 +89,15 @@ def tangents(module: nn.Module | Callable[[Tensor], Tensor], z: Tensor, frames: 
     >>> bool((A == layer.weight).all())
     True
     """
-    rows = frames.mT.expand(len(z), -1, -1)  # (N, k, d): a direction is a row
+    rows = frames.mT  # a direction is a row; a shared frame stays one until layers tell codes apart
+    rows = rows if rows.ndim == 3 else rows[None]
     with _evaluating(module):
         layers = _chain(module)
         if layers is None:
             return _jvp(module, z, frames.expand(len(z), -1, -1))
         for layer in layers:
             z, rows = _RULES[type(layer)](layer, z, rows)
-    return rows.mT
+    return rows.mT.expand(len(z), -1, -1)
 
 
 def _chain(module: nn.Module | Callable[[Tensor], Tensor]) -> list[nn.Module] | None:

@@ -1,0 +1,185 @@
+"""The parameters of GrassmannAE."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_iris
+
+from geomgen import GrassmannAE
+from geomgen.losses import (
+    blade_entropy,
+    coverage,
+    grassmann_spread,
+    random_frames,
+    tangents,
+    volume_preservation,
+)
+
+from .helpers import small
+
+X = load_iris().data
+D = {"n_components": 3, "lam_grass": 1.0, "lam_entropy": 1.0}
+
+
+def terms(model, seed=7, rows=X[:40]):
+    module = model.net_.module_.eval()
+    x = torch.from_numpy(rows.astype(np.float32))
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        return {k: v.item() for k, v in model._objective(module, x, generator).items()}
+
+
+def blades(model, seed=7, n=8, rows=X[:40]):
+    """Redraw what the objective draws for codes and a shared frame."""
+    module = model.net_.module_
+    with torch.no_grad():
+        z = module.encode(torch.from_numpy(rows.astype(np.float32)))[:n]
+        generator = torch.Generator().manual_seed(seed)
+        frames = random_frames(1, z.shape[1], 2, generator=generator, like=z)
+        return tangents(module.decoder.trunk, z, frames)
+
+
+@pytest.mark.parametrize("repulsion", ["literal", "overlap", "log", "riesz"])
+def test_repulsion(repulsion):
+    model = small(GrassmannAE, **D, repulsion=repulsion).fit(X)
+    form = "literal" if repulsion == "literal" else "determinant"
+    name = "overlap" if repulsion == "literal" else repulsion
+    wanted = grassmann_spread(blades(model), form=form, repulsion=name)
+    assert terms(model)["grass"] == pytest.approx(wanted.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "entropy,options",
+    [
+        ("literal", {}),
+        ("scale_free", {"scale_free": True}),
+        ("per_code", {"scale_free": True, "average": "log_volume"}),
+    ],
+)
+def test_entropy(entropy, options):
+    model = small(GrassmannAE, **D, entropy=entropy).fit(X)
+    wanted = -blade_entropy(blades(model), (1, 2), **options)
+    assert terms(model)["entropy"] == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_ablation_terms():
+    model = small(GrassmannAE, n_components=3, lam_volume=2.0, lam_coverage=3.0).fit(X)
+    model.set_params(lam_grass=0.0, lam_entropy=0.0)
+    assert set(terms(model)) == {"recon", "volume", "coverage"}
+    A = blades(model)
+    assert terms(model)["volume"] == pytest.approx(2 * volume_preservation(A).item(), rel=1e-5)
+    model.set_params(lam_volume=0.0)
+    module = model.net_.module_
+    with torch.no_grad():
+        z = module.prior.sample(40, torch.Generator().manual_seed(7))
+        wanted = coverage(module.decode(z), torch.from_numpy(X[:40].astype(np.float32)))
+    assert terms(model)["coverage"] == pytest.approx(3 * wanted.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_lazy_terms_count_for_the_steps_they_skip(every):
+    """The mean over an epoch of a term that is constant does not depend on the schedule."""
+
+    class Constant(GrassmannAE):
+        def _geometry(self, model, x, z, generator):
+            seen.append(model.n_steps)
+            return {name: x.new_ones(()) for name in self._active()}
+
+    seen: list[int] = []
+    model = small(Constant, every=every, batch_size=25, max_epochs=2).fit(X)  # 6 steps an epoch
+    assert seen == list(range(0, 12, every))
+    np.testing.assert_allclose(model.history_["grass"], 1)
+
+
+def test_few_blades_and_where_they_are(monkeypatch):
+    seen = []
+
+    def spy(module, z, frames):
+        seen.append((z.detach().clone(), frames.shape))
+        return tangents(module, z, frames)
+
+    monkeypatch.setattr("geomgen.models.grassmann.tangents", spy)
+    where = {}
+    for law in ("codes", "prior", "segments"):
+        model = small(GrassmannAE, n_blades=5, latent_law=law, shared_frames=False).fit(X)
+        seen.clear(), terms(model)
+        ((z, frames),) = seen
+        assert len(z) == 5 and frames == (5, 2, 2)
+        with torch.no_grad():
+            codes = model.net_.module_.encode(torch.from_numpy(X[:40].astype(np.float32)))[:5]
+        where[law] = z, codes
+    torch.testing.assert_close(*where["codes"])
+    assert not torch.allclose(*where["prior"])
+    z, codes = where["segments"]
+    ends = torch.stack([codes, codes.roll(1, 0)])
+    assert ((z >= ends.amin(0) - 1e-5) & (z <= ends.amax(0) + 1e-5)).all()
+    assert not torch.allclose(z, codes)
+
+
+def test_the_preset_is_the_paper():
+    model = GrassmannAE.paper(n_components=2, max_epochs=2, random_state=0)
+    wanted = {
+        "lam_grass": 0.1,
+        "lam_entropy": 0.01,
+        "lam_volume": 0.0,
+        "lam_coverage": 0.0,
+        "repulsion": "literal",
+        "entropy": "literal",
+        "latent_law": "codes",
+        "n_blades": None,
+        "every": 1,
+        "activation": "relu",
+        "sampler": "prior",
+        "batch_size": 256,
+        "lr": 1e-3,
+        "reduction": "sum",
+    }
+    assert {name: getattr(model, name) for name in wanted} == wanted
+    assert GrassmannAE.paper(lam_grass=3).lam_grass == 3 and GrassmannAE.paper().max_epochs == 200
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X)  # no warning of inert terms
+
+
+def test_inert_terms_are_named_once():
+    with pytest.warns(UserWarning, match="less than 0.001 of the loss.*entropy .*search them"):
+        small(GrassmannAE, lam_grass=10.0, lam_entropy=1e-6).fit(X)
+    flat = np.random.RandomState(0).normal(size=(60, 2)) @ [[1.0, 0, 0], [0, 1, 0]]
+    with pytest.warns(UserWarning, match="similarity of the blades is constant"):
+        linear = small(GrassmannAE, hidden=(), k=2, lam_grass=10.0, lam_entropy=10.0)
+        linear.fit(flat)  # a linear decoder has one blade
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small(GrassmannAE, lam_grass=10.0, lam_entropy=10.0).fit(X)
+        small(GrassmannAE, lam_grass=0.0, lam_entropy=0.0).fit(X)
+
+
+@pytest.mark.parametrize(
+    "activation,trains", [("relu", False), ("leaky_relu", False), ("silu", True)]
+)
+def test_piecewise_linear_decoders_give_the_codes_no_gradient(activation, trains):
+    model = small(GrassmannAE, **D, activation=activation, entropy="literal").fit(X)
+    module = model.net_.module_
+    z = module.encode(torch.from_numpy(X[:8].astype(np.float32))).detach().requires_grad_()
+    A = tangents(module.decoder.trunk, z, torch.eye(3)[:, :2])
+    loss = grassmann_spread(A) - blade_entropy(A, (1, 2))
+    if not loss.requires_grad or not A.requires_grad:
+        raise AssertionError("the decoder must be trained")
+    (gradient,) = torch.autograd.grad(loss, z, allow_unused=True, retain_graph=True)
+    assert (gradient is not None and bool(gradient.abs().max() > 1e-8)) == trains
+    weights = module.decoder.trunk[0].weight
+    assert torch.autograd.grad(loss, weights)[0].abs().max() > 0
+
+
+def test_the_spread_falls_where_it_is_asked_for():
+    """Not that it helps to generate: that the term is minimised."""
+    spread = {}
+    for lam in (0.0, 30.0):
+        model = small(
+            GrassmannAE, n_components=3, hidden=(32,), max_epochs=60, lam_grass=lam, k=1, lr=3e-3
+        ).fit(X)
+        model.set_params(lam_grass=1.0)
+        spread[lam] = np.mean([terms(model, seed, X[:100])["grass"] for seed in range(20)])
+    assert spread[30.0] < spread[0.0]
