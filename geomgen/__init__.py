@@ -5,7 +5,7 @@ from geomgen.base import GenerativeAutoencoder
 from geomgen.models import AE, GrassmannAE, LISAGenerator, SphericalAE, VAEGenerator
 from geomgen.pipeline import sample
 
-from geomgen import utils  # isort: skip  (it lists what is above)
+from geomgen import diagnostics, utils  # isort: skip  (they look at what is above)
 
 __version__ = "0.1.0.dev0"
 
@@ -17,6 +17,7 @@ __all__ = [
     "SphericalAE",
     "VAEGenerator",
     "datasets",
+    "diagnostics",
     "losses",
     "metrics",
     "sample",

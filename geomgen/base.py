@@ -69,8 +69,7 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
         with self._undone_on_error():
             resume = self.warm_start and hasattr(self, "net_")
             X = self._start(X, resume)
-            self.n_samples_seen_ = len(X)
-            self.__dict__.pop("_reservoir", None)
+            self.n_samples_seen_, self._reservoir = len(X), None
             try:
                 self._train(X, self.max_epochs)
             except NonFiniteLoss:
@@ -113,10 +112,6 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
         y : object
             Ignored.
 
-        Returns
-        -------
-        self
-
         Notes
         -----
         The estimator keeps a uniform sample of at most 10 000 of the rows seen, whose codes the
@@ -127,7 +122,7 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
             resume = hasattr(self, "net_")
             X = self._start(X, resume)
             seed = substream(self._seed, 3, len(self.net_.history))
-            if not hasattr(self, "_reservoir"):
+            if getattr(self, "_reservoir", None) is None:
                 self._reservoir = Reservoir(10_000)
                 if resume:
                     n = min(self.n_samples_seen_, self._reservoir.size)
@@ -144,12 +139,13 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
         make_sampler(self.sampler)  # a bad sampler is found before the training, not after
 
     def _finish(self, X: np.ndarray) -> None:
+        """Fit the sampler to the codes of X."""
         sampler = make_sampler(self.sampler, substream(self._seed, 4) % 2**31)
         ambient = self._apply(self._module.encode_ambient, X)
         if not np.isfinite(ambient).all():
             raise ValueError(
-                f"The codes of X are not finite after {self.n_iter_} epochs: the weights have "
-                f"diverged. Lower lr (now {self.lr:g}), or scale the columns of X."
+                f"The codes of X are not finite after {self.n_iter_} epochs: the weights diverged. "
+                f"Lower lr (now {self.lr:g}), or scale the columns of X."
             )
         try:
             if isinstance(sampler, LatentSampler):
@@ -178,7 +174,7 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
         Returns
         -------
         ndarray of shape (n_samples, n_components)
-            Codes: of unit length for a spherical model, posterior means for a variational one.
+            Of unit length for a spherical model; posterior means for a variational one.
         """
         check_is_fitted(self)
         return self._apply(self._module.encode, self._check_rows(X))
@@ -194,7 +190,6 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            Mean rows.
         """
         check_is_fitted(self)
         Z = check_array(X, dtype="numeric", input_name="X")
@@ -264,7 +259,7 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
         Returns
         -------
         float
-            At most 0. The draw (as many rows as X, and at least 1000) is seeded.
+            At most 0; the draw, of as many rows as X and at least 1000, is seeded.
         """
         check_is_fitted(self)
         X = self._check_rows(X)
@@ -283,10 +278,13 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
     @torch.no_grad()
     def _apply(self, function: Callable[[Tensor], Tensor], X: np.ndarray) -> np.ndarray:
         """Apply a tensor function to rows, by chunks."""
-        device = self.net_.device
-        chunks = (np.array(X[i : i + _CHUNK], self.dtype_) for i in range(0, len(X), _CHUNK))
-        outputs = [function(torch.from_numpy(c).to(device)).cpu().numpy() for c in chunks]
-        return np.concatenate(outputs)
+        out: Any = None  # filled in place: a list of chunks would hold everything twice
+        for start in range(0, len(X), _CHUNK):
+            chunk = torch.from_numpy(np.array(X[start : start + _CHUNK], self.dtype_))
+            done = function(chunk.to(self.net_.device)).cpu().numpy()
+            out = np.empty((len(X), *done.shape[1:]), done.dtype) if out is None else out
+            out[start : start + len(done)] = done
+        return out
 
     @property
     def _n_features_out(self) -> int:
