@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,7 +106,9 @@ def run_demo(
     pictures = {"real rows": np.asarray(test)}
     for name, pipe in generators(problem, seed, device, verbose).items():
         start = time.perf_counter()
-        with one_thread():
+        with one_thread(), warnings.catch_warnings():
+            # GrassmannAE at the paper's weights: advice for those who search them, not for a demo
+            warnings.filterwarnings("ignore", "Terms that are less", UserWarning)
             pipe.fit(train)
         seconds = time.perf_counter() - start
         if getattr(pipe[-1], "n_iter_", 0) < getattr(pipe[-1], "max_epochs", 0):

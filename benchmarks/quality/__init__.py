@@ -1,0 +1,1 @@
+"""Quality, with seeds, spread and floors."""
