@@ -69,7 +69,8 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
         with self._undone_on_error():
             resume = self.warm_start and hasattr(self, "net_")
             X = self._start(X, resume)
-            self.n_samples_seen_, self._reservoir = len(X), None
+            self.n_samples_seen_ = len(X)
+            self._reservoir: Reservoir | None = None
             try:
                 self._train(X, self.max_epochs)
             except NonFiniteLoss:
@@ -122,16 +123,15 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, T
             resume = hasattr(self, "net_")
             X = self._start(X, resume)
             seed = substream(self._seed, 3, len(self.net_.history))
-            if getattr(self, "_reservoir", None) is None:
-                self._reservoir = Reservoir(10_000)
-                if resume:
-                    n = min(self.n_samples_seen_, self._reservoir.size)
-                    past = self._apply(self._module.decode, self._draw_codes(n, seed))
-                    self._reservoir.start(past, self.n_samples_seen_)
+            reservoir = getattr(self, "_reservoir", None) or Reservoir(10_000)
+            if resume and not reservoir.n_seen:
+                n = min(self.n_samples_seen_, reservoir.size)
+                past = self._apply(self._module.decode, self._draw_codes(n, seed))
+                reservoir.start(past, self.n_samples_seen_)
             self._train(X, 1)
-            self._reservoir.add(X, seed)
-            self._finish(self._reservoir.rows)
-        self.n_samples_seen_ = self._reservoir.n_seen
+            reservoir.add(X, seed)
+            self._finish(reservoir.rows)
+            self._reservoir, self.n_samples_seen_ = reservoir, reservoir.n_seen
         return self
 
     def _check_structure(self) -> None:

@@ -6,6 +6,16 @@ arrays with a one-line ``summary`` and a table, ``to_frame()``.
 
 from geomgen.diagnostics.collapse import Collapse, collapse
 from geomgen.diagnostics.consistency import Consistency, encoder_decoder_consistency
+from geomgen.diagnostics.displays import (
+    CoverageDisplay,
+    GapDisplay,
+    HistoryDisplay,
+    LatentDisplay,
+    RadialSensitivityDisplay,
+    SamplesDisplay,
+    SpectrumDisplay,
+    VolumeDisplay,
+)
 from geomgen.diagnostics.gap import GenerativeGap, generative_gap
 from geomgen.diagnostics.lipschitz import (
     LipschitzConstant,
@@ -31,14 +41,22 @@ from geomgen.diagnostics.volumes import KVolumes, k_volumes
 __all__ = [
     "Collapse",
     "Consistency",
+    "CoverageDisplay",
     "DirectionalSpectrum",
+    "GapDisplay",
     "GenerativeGap",
+    "HistoryDisplay",
     "KVolumes",
+    "LatentDisplay",
     "LipschitzConstant",
     "ProjectedDensity",
     "RadialSensitivity",
+    "RadialSensitivityDisplay",
+    "SamplesDisplay",
+    "SpectrumDisplay",
     "SphereWasserstein",
     "UniformMMD",
+    "VolumeDisplay",
     "collapse",
     "directional_spectrum",
     "encoder_decoder_consistency",
