@@ -277,7 +277,7 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
                 f"n_components={self.n_components} puts the codes of {type(self).__name__} on a "
                 "sphere of two points, between which nothing can be learnt: use at least 2.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         if self.norm == "batch" and self.batch_size == 1:
             raise ValueError("norm='batch' needs batches of two rows or more: raise batch_size=1.")

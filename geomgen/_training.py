@@ -147,7 +147,7 @@ class Net(NeuralNet):
                 "it had learnt and can be used. To go on, call partial_fit, or fit with "
                 "warm_start=True.",
                 UserWarning,
-                stacklevel=6,
+                stacklevel=7,
             )
 
     def _run_epoch(self, batches: Batches, valid_batches: Batches | None) -> None:

@@ -144,8 +144,9 @@ def test_the_preset_is_the_paper():
 
 
 def test_inert_terms_are_named_once():
-    with pytest.warns(UserWarning, match="less than 0.001 of the loss.*entropy .*search them"):
+    with pytest.warns(UserWarning, match="less than 0.001 of the loss.*entropy .*search") as caught:
         small(GrassmannAE, lam_grass=10.0, lam_entropy=1e-6).fit(X)
+    assert [w.filename for w in caught] == [__file__]  # once, at the caller's line
     flat = np.random.RandomState(0).normal(size=(60, 2)) @ [[1.0, 0, 0], [0, 1, 0]]
     with pytest.warns(UserWarning, match="similarity of the blades is constant"):
         linear = small(GrassmannAE, hidden=(), k=2, lam_grass=10.0, lam_entropy=10.0)

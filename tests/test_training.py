@@ -129,8 +129,9 @@ class AtEvent(Callback):
 )
 def test_a_real_ctrl_c_at_any_event(event, done):
     model = small(AE, max_epochs=50, callbacks=[AtEvent(event)])
-    with pytest.warns(UserWarning, match=f"after {done} epochs"):
+    with pytest.warns(UserWarning, match=f"after {done} epochs") as caught:
         model.fit(X)
+    assert caught[0].filename == __file__  # the warning points at the caller's line
     assert model.n_iter_ == len(model.history_) == done
     assert np.isfinite(model.sample(3, 0)).all() and model.history_["loss"].notna().all()
 

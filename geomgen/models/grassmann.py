@@ -266,5 +266,5 @@ class GrassmannAE(AE):
                 f"Terms that are less than 0.001 of the loss change nothing: {listed}. Raise their "
                 "weights (search them), or set them to 0.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
