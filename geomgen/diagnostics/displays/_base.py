@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_array, column_or_1d
+
+from geomgen.pipeline import unwrap
 
 __all__ = [
     "COLORS",
     "GREY",
     "Plane",
+    "by_name",
+    "check_labels",
     "cycle_styles",
+    "legend_above",
     "legend_beside",
     "named_results",
     "open_axes",
+    "plane_of",
     "scatter_by",
+    "to_labels",
     "to_rows",
 ]
 
 # Okabe and Ito's colours, told apart by the colour-blind; their yellow is too pale for points
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#777777"
+# for more labels than that: Tol's muted colours, and black
+_MANY = (
+    *("#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE", "#882255", "#44AA99", "#AA4499"),
+    *("#999933", "#000000"),
+)
 MARKERS = ("o", "^", "s", "D")
 _LINES = ("-", "--", "-.", ":")
+_MOST_LABELS = 20  # pairs of one of ten colours and one of four markers
 
 Plane = tuple[Callable[[np.ndarray], np.ndarray], tuple[str, str]]
 
@@ -66,7 +80,7 @@ def open_axes(ax: Any, n_panels: int, figsize: tuple[float, float]) -> tuple[Any
     found = list(np.ravel(np.asarray(ax, dtype=object)))
     if not all(isinstance(a, Axes) for a in found):
         raise TypeError(f"ax={ax!r} must be {panels}, or None for a new figure.")
-    if n_panels == 1 or len(found) != n_panels:
+    if len(found) != n_panels:
         raise ValueError(
             f"ax holds {len(found)} Axes, but this picture has {n_panels} "
             f"panel{'s' if n_panels > 1 else ''}: pass {panels}, or None for a new figure."
@@ -91,7 +105,33 @@ def named_results(results: Any, kind: type, name: str) -> dict[str, Any]:
 
 def to_rows(X: Any, name: str) -> np.ndarray:
     """Return finite rows as float64, or raise, naming them."""
-    return check_array(X, dtype=np.float64, input_name=name)
+    try:
+        return check_array(X, dtype=np.float64, input_name=name)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a table of finite numbers: {error}") from error
+
+
+def to_labels(y: Any, name: str) -> np.ndarray:
+    """Return labels as an array of one dimension, not empty, or raise, naming them."""
+    try:
+        labels = column_or_1d(y)
+    except ValueError as error:
+        raise ValueError(f"{name} must have one entry a row: {error}") from error
+    if not len(labels):
+        raise ValueError(f"{name} is empty: pass at least one entry.")
+    return labels
+
+
+def by_name(fitted: Any) -> dict[str, Any]:
+    """Return fitted objects by name; a single one is named as its class."""
+    if isinstance(fitted, Mapping):
+        if not fitted:
+            raise ValueError("fitted is empty: pass a fitted autoencoder, or several by name.")
+        return {str(name): model for name, model in fitted.items()}
+    inner = fitted
+    while hasattr(inner, "best_estimator_") or isinstance(inner, Pipeline):
+        inner = inner.steps[-1][1] if isinstance(inner, Pipeline) else unwrap(inner)
+    return {type(inner).__name__: fitted}
 
 
 def cycle_styles(i: int) -> dict[str, Any]:
@@ -105,17 +145,20 @@ def cycle_styles(i: int) -> dict[str, Any]:
     }
 
 
-def legend_beside(ax: Any, **kwargs: Any) -> None:
-    """Put a legend to the right of the axes, where it hides nothing."""
-    if ax.get_legend_handles_labels()[1]:
-        ax.legend(
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            borderaxespad=0.0,
-            frameon=False,
-            fontsize="small",
-            **kwargs,
-        )
+_LEGEND: dict[str, Any] = {"borderaxespad": 0.0, "frameon": False, "fontsize": "small"}
+
+
+def legend_beside(axes: Sequence[Any], **kwargs: Any) -> None:
+    """Put one legend of all axes to the right of the last, where it hides nothing."""
+    handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
+    if handles:
+        place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+        axes[-1].legend(handles=handles, **place, **_LEGEND, **kwargs)
+
+
+def legend_above(ax: Any) -> None:
+    """Put a legend over the axes: its labels are long, and what is drawn may be anywhere."""
+    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.01), **_LEGEND)
 
 
 # ---------------------------------------------------------------------------------------- points
@@ -123,10 +166,9 @@ def check_labels(y: Any, n: int) -> np.ndarray | None:
     """Return one label or number a row."""
     if y is None:
         return None
-    labels = column_or_1d(y)
+    labels = to_labels(y, "y")
     if len(labels) != n:
         raise ValueError(f"y has {len(labels)} entries for {n} rows: pass one a row, or None.")
-    check_consistent_length(labels)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise ValueError("y has NaN or infinite entries, which have no colour: leave these out.")
     if not _continuous(labels) and (n_labels := len(np.unique(labels))) > _MOST_LABELS:
@@ -137,9 +179,6 @@ def check_labels(y: Any, n: int) -> np.ndarray | None:
     return labels
 
 
-_MOST_LABELS = 4 * len(COLORS)
-
-
 def _continuous(y: np.ndarray) -> bool:
     """Whether y is a quantity rather than labels."""
     return y.dtype.kind == "f" and ((y % 1 != 0).any() or len(np.unique(y)) > _MOST_LABELS)
@@ -147,24 +186,27 @@ def _continuous(y: np.ndarray) -> bool:
 
 def scatter_by(ax: Any, points: np.ndarray, y: np.ndarray | None, **kwargs: Any) -> Any:
     """Scatter points coloured by y, the rare labels on top; return what a colour bar is made of."""
-    style = {"s": 9, "linewidths": 0, "alpha": 0.7, **kwargs}
+    style = {"s": 10, "linewidths": 0, "alpha": 0.7, **kwargs}
     if y is None:
-        ax.scatter(*points.T, **{"color": COLORS[0], **style})
+        ax.scatter(*points.T, **_colored(COLORS[0], style))
         return None
     if _continuous(y):
         return ax.scatter(*points.T, c=y, **{"cmap": "viridis", **style})
     labels, counts = np.unique(y, return_counts=True)
+    palette = COLORS if len(labels) <= len(COLORS) else _MANY
     for i, label in enumerate(labels):
-        turn, color = divmod(i, len(COLORS))
-        ax.scatter(
-            *points[y == label].T,
-            color=COLORS[color],
-            marker=MARKERS[turn],
-            label=str(label),
-            zorder=2 + (counts > counts[i]).mean(),
-            **style,
-        )
+        own = {
+            "marker": MARKERS[i % len(MARKERS)],
+            "label": str(label),
+            "zorder": 2 + (counts > counts[i]).mean(),
+        }
+        ax.scatter(*points[y == label].T, **_colored(palette[i % len(palette)], {**own, **style}))
     return None
+
+
+def _colored(color: str, style: dict[str, Any]) -> dict[str, Any]:
+    """Add a colour, unless the caller has one."""
+    return style if {"c", "color", "facecolors"} & style.keys() else {"color": color, **style}
 
 
 def plane_of(rows: np.ndarray, what: str, standardize: bool) -> Plane:
@@ -201,6 +243,6 @@ def plane_of(rows: np.ndarray, what: str, standardize: bool) -> Plane:
     total = scaler.transform(rows).var(0, ddof=1).sum()
     share = pca.explained_variance_ / total if total > 0 else np.zeros(2)
     names = [
-        f"principal component {i + 1} ({s:.0%} of variance)" for i, s in enumerate(share.tolist())
+        f"principal component {i + 1}\n({s:.0%} of variance)" for i, s in enumerate(share.tolist())
     ]
     return lambda values: pca.transform(scaler.transform(values)), (names[0], names[1])

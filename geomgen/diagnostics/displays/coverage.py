@@ -7,10 +7,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from scipy.stats import binomtest
 from sklearn.base import clone
-from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from geomgen.diagnostics._base import check_choice, check_count, check_number
-from geomgen.diagnostics.displays._base import COLORS, open_axes, to_rows
+from geomgen.diagnostics.displays._base import COLORS, legend_above, open_axes, to_labels, to_rows
 from geomgen.metrics.rare import neighbour_judge
 from geomgen.pipeline import sample
 
@@ -55,12 +54,12 @@ class CoverageDisplay:
     True
     """
 
-    def __init__(self, labels: Any, counts: Any, expected: Any, *, confidence: float = 0.95):
-        self.labels = column_or_1d(labels)
-        self.counts = column_or_1d(counts)
-        self.expected = column_or_1d(expected).astype(np.float64)
-        if not len(self.labels):
-            raise ValueError("labels is empty: name at least one mode.")
+    def __init__(
+        self, labels: Any, counts: Any, expected: Any, *, confidence: float = 0.95
+    ) -> None:
+        self.labels = to_labels(labels, "labels")
+        self.counts = to_labels(counts, "counts")
+        self.expected = to_labels(expected, "expected").astype(np.float64)
         lengths = len(self.labels), len(self.counts), len(self.expected)
         if len(set(lengths)) > 1:
             raise ValueError(
@@ -131,7 +130,10 @@ class CoverageDisplay:
         check_count("n_samples", n_samples, 1)
         check_number("confidence", confidence, 0, 1)
         real, modes = to_rows(X, "X"), _modes(y, "y")
-        check_consistent_length(real, modes)
+        if len(real) != len(modes):
+            raise ValueError(
+                f"y has {len(modes)} entries for {len(real)} rows of X: pass one a row."
+            )
         if not hasattr(neighbour_judge() if judge is None else judge, "predict"):
             raise TypeError(f"judge={judge!r} must have predict: a classifier, or None.")
         drawn = to_rows(sample(fitted, n_samples, random_state=random_state), "the drawn rows")
@@ -210,15 +212,14 @@ class CoverageDisplay:
         -------
         self
         """
-        from matplotlib.ticker import PercentFormatter
-
         check_choice("scale", scale, ("log", "linear"))
         self.figure_, (self.ax_,) = open_axes(ax, 1, (6.4, 4.8))
         at = np.arange(len(self.labels))
         hit = (self.low <= self.expected) & (self.expected <= self.high)
         log = scale == "log"
-        seen = np.r_[self.shares, self.expected, self.high]
-        floor = seen[seen > 0].min() / 3 if log else 0.0
+        seen = np.r_[self.shares, self.expected, self.low, self.high]
+        floor = seen[seen > 0].min() / 2 if log else 0.0
+        lost = log & (self.shares == 0)
         wide = {"colors": "black", "linewidth": 2.5, "zorder": 3, "label": "expected share"}
         positive = self.expected > floor if log else self.expected >= 0
         self.ax_.hlines(self.expected[positive], at[positive] - 0.32, at[positive] + 0.32, **wide)
@@ -230,22 +231,26 @@ class CoverageDisplay:
         for mask, color, marker, label in groups:
             if not mask.any():
                 continue
-            lost = log & (self.shares == 0)
             shares = np.where(lost, floor, self.shares)[mask]
             ends = np.maximum(self.low, floor)[mask], self.high[mask]
             errors = np.array([shares - ends[0], ends[1] - shares]).clip(min=0)
             style = {"fmt": marker, "color": color, "capsize": 4, "markersize": 5, "zorder": 4}
             self.ax_.errorbar(at[mask], shares, yerr=errors, **{"label": label, **style, **kwargs})
-            if (gone := lost & mask).any():
-                arrow = {"marker": "v", "color": color, "s": 70, "zorder": 5, "clip_on": False}
-                self.ax_.scatter(at[gone], np.full(gone.sum(), floor), label="none drawn", **arrow)
+        if lost.any():
+            arrow: dict[str, Any] = {"marker": "v", "s": 70, "zorder": 5, "clip_on": False}
+            arrow["color"] = [COLORS[0] if h else COLORS[1] for h in hit[lost]]
+            self.ax_.scatter(at[lost], np.full(lost.sum(), floor), label="none drawn", **arrow)
         self._label_axes(at, log, floor)
-        self.ax_.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
         return self
 
     def _label_axes(self, at: np.ndarray, log: bool, floor: float) -> None:
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
         if log:
             self.ax_.set_yscale("log")
+            self.ax_.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            self.ax_.yaxis.set_minor_formatter(NullFormatter())
+        self.ax_.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
         self.ax_.set_ylim(bottom=floor)
         names = [str(label) for label in self.labels]
         crowded = sum(map(len, names)) + 2 * len(names) > 70
@@ -255,14 +260,10 @@ class CoverageDisplay:
         self.ax_.set_xlabel("mode")
         total = f"{int(self.counts.sum()):,}".replace(",", " ")
         self.ax_.set_ylabel(f"share of {total} drawn rows{' (log scale)' if log else ''}")
-        style: dict[str, Any] = {"frameon": False, "fontsize": "small", "borderaxespad": 0.0}
-        self.ax_.legend(loc="lower left", bbox_to_anchor=(0.0, 1.01), **style)
+        legend_above(self.ax_)
 
 
 def _modes(y: Any, name: str) -> np.ndarray:
     if y is None:
         raise ValueError(f"{name}=None: the modes of rows are needed, one a row.")
-    modes = column_or_1d(y)
-    if not len(modes):
-        raise ValueError(f"{name} is empty: pass the mode of at least one row.")
-    return modes
+    return to_labels(y, name)

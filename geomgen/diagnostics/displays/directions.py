@@ -7,7 +7,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from geomgen.diagnostics.displays._base import GREY, cycle_styles, named_results, open_axes
+from geomgen.diagnostics.displays._base import (
+    GREY,
+    by_name,
+    cycle_styles,
+    legend_above,
+    named_results,
+    open_axes,
+)
 from geomgen.diagnostics.radial import RadialSensitivity, radial_sensitivity
 from geomgen.diagnostics.spectrum import DirectionalSpectrum, directional_spectrum
 
@@ -76,8 +83,10 @@ class RadialSensitivityDisplay:
         -------
         RadialSensitivityDisplay
         """
-        several = fitted if isinstance(fitted, Mapping) else {type(fitted).__name__: fitted}
-        results = {name: radial_sensitivity(m, X, alphas=alphas) for name, m in several.items()}
+        results = {
+            name: radial_sensitivity(model, X, alphas=alphas)
+            for name, model in by_name(fitted).items()
+        }
         return cls(results).plot(ax, relative=relative, **kwargs)
 
     @classmethod
@@ -93,7 +102,9 @@ class RadialSensitivityDisplay:
         return cls(results).plot(ax, relative=relative, **kwargs)
 
     def plot(self, ax: Any = None, *, relative: bool = False, **kwargs: Any) -> Self:
-        """Draw it, with bars of two standard errors.
+        """Draw it; errors in their own units have bars of two standard errors.
+
+        Multiples of the error at α = 1 have none: both errors are of the same rows.
 
         Parameters
         ----------
@@ -112,24 +123,26 @@ class RadialSensitivityDisplay:
         lows, highs = [], []
         for i, (name, found) in enumerate(self.results.items()):
             values = found.relative if relative else found.mse
-            unit = found.baseline if relative and found.baseline else 1.0
             order = np.argsort(found.alphas)
-            bars = 2 * found.standard_error / unit
+            bars = None if relative else 2 * found.standard_error[order]
             style = {**cycle_styles(i), "capsize": 2, "label": name or None, **kwargs}
-            self.ax_.errorbar(found.alphas[order], values[order], yerr=bars[order], **style)
+            self.ax_.errorbar(found.alphas[order], values[order], yerr=bars, **style)
             lows.append(np.nanmin(values, initial=np.inf))
             highs.append(np.nanmax(values, initial=-np.inf))
         if min(lows) > 0 and max(highs) > _WIDE * min(lows):
             self.ax_.set_yscale("log", nonpositive="clip")
+        else:  # from 0, or the rounding of a constant curve would look like a finding
+            highest = max(highs)
+            self.ax_.set_ylim(0, 1.15 * highest if 0 < highest < np.inf else None)
         alphas = np.unique(np.concatenate([r.alphas for r in self.results.values()]))
         if alphas[-1] > 4 * alphas[0]:
             self._logarithmic(alphas)
         as_they_are = "α = 1: codes as they are"
         self.ax_.axvline(1, color=GREY, linestyle=":", linewidth=1, label=as_they_are)
         self.ax_.set_xlabel("factor α of the code’s radius")
-        error = "error, as a multiple of that at α = 1" if relative else "error (mean square)"
-        self.ax_.set_ylabel(f"reconstruction {error}; ± 2 s.e.")
-        _legend_above(self.ax_)
+        own = "mean squared reconstruction error ± 2 s.e."
+        self.ax_.set_ylabel("reconstruction error / that at α = 1" if relative else own)
+        legend_above(self.ax_)
         return self
 
     def _logarithmic(self, alphas: np.ndarray) -> None:
@@ -193,8 +206,10 @@ class SpectrumDisplay:
         -------
         SpectrumDisplay
         """
-        several = fitted if isinstance(fitted, Mapping) else {type(fitted).__name__: fitted}
-        results = {n: directional_spectrum(m, X, center=center) for n, m in several.items()}
+        results = {
+            name: directional_spectrum(model, X, center=center)
+            for name, model in by_name(fitted).items()
+        }
         return cls(results).plot(ax, **kwargs)
 
     @classmethod
@@ -250,12 +265,6 @@ class SpectrumDisplay:
             self.ax_.set_ylim(bottom=0)
         self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True))
         self.ax_.set_xlabel("direction, in falling order")
-        self.ax_.set_ylabel("eigenvalue (share of the unit codes’ second moment)")
-        _legend_above(self.ax_)
+        self.ax_.set_ylabel("eigenvalue (of the unit codes’ second moment)")
+        legend_above(self.ax_)
         return self
-
-
-def _legend_above(ax: Any) -> None:
-    """Put a legend over the axes: names of models are long, and lines may be anywhere."""
-    style: dict[str, Any] = {"frameon": False, "fontsize": "small", "borderaxespad": 0.0}
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.01), **style)

@@ -10,6 +10,7 @@ import numpy as np
 from geomgen.diagnostics.displays._base import (
     COLORS,
     GREY,
+    by_name,
     legend_beside,
     named_results,
     open_axes,
@@ -88,7 +89,6 @@ class GapDisplay:
         -------
         GapDisplay
         """
-        several = fitted if isinstance(fitted, Mapping) else {type(fitted).__name__: fitted}
         results = {
             name: generative_gap(
                 model,
@@ -99,7 +99,7 @@ class GapDisplay:
                 k=k,
                 random_state=random_state,
             )
-            for name, model in several.items()
+            for name, model in by_name(fitted).items()
         }
         return cls(results).plot(ax, **kwargs)
 
@@ -146,5 +146,5 @@ class GapDisplay:
         first = found[0]
         what = first.diagnostic.replace("_", " ")
         self.ax_.set_xlabel(f"{what}: mean off the manifold − mean on it ({first.space} space)")
-        legend_beside(self.ax_)
+        legend_beside([self.ax_])
         return self

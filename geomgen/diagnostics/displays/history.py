@@ -144,7 +144,7 @@ class HistoryDisplay:
         names = list(dict.fromkeys(c.removeprefix("valid_") for c in self._terms))
         if len(names) == 2 and "loss" in names:
             names.remove("loss")  # the loss is its only term: one line would hide the other
-        shown = [c for c in self._terms if c.removeprefix("valid_") in names]
+        shown = [c for n in names for c in (n, f"valid_{n}") if c in self._terms]
         colors = dict(zip([n for n in names if n != "loss"], _colors(), strict=False))
         # a single epoch is a point, which a line does not show
         marker = "o" if len(self.history) == 1 else None
@@ -164,7 +164,7 @@ class HistoryDisplay:
         self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True))
         self.ax_.set_xlabel("epoch")
         self.ax_.set_ylabel(f"term of the loss, as weighted ({self.ax_.get_yscale()} scale)")
-        legend_beside(self.ax_)
+        legend_beside([self.ax_])
         return self
 
     def _set_scale(self, values: np.ndarray, scale: str) -> None:
@@ -176,7 +176,7 @@ class HistoryDisplay:
         if scale == "symlog":
             # linear below what terms are typically at their smallest, so that zero has a place
             least = float(np.quantile(sizes, 0.05)) if len(sizes) else 1.0
-            self.ax_.set_yscale("symlog", linthresh=least)
+            self.ax_.set_yscale("symlog", linthresh=10.0 ** np.floor(np.log10(least)))
         else:
             self.ax_.set_yscale(scale)
 

@@ -9,7 +9,6 @@ import numpy as np
 from geomgen.diagnostics._base import check_choice, check_count
 from geomgen.diagnostics._probe import Probe
 from geomgen.diagnostics.displays._base import (
-    COLORS,
     GREY,
     Plane,
     check_labels,
@@ -169,9 +168,9 @@ class LatentDisplay:
         beside = len(axes) == 2
         colored = scatter_by(axes[0], to_plane(self.codes), self.y, **kwargs)
         if self.drawn is not None:
-            style: dict[str, Any] = {"s": 9, "linewidths": 0, "alpha": 0.7, "color": COLORS[0]}
+            style: dict[str, Any] = {"s": 10, "linewidths": 0, "alpha": 0.7, "color": GREY}
             if not beside:  # crosses under the codes: both stay visible
-                over = {"marker": "x", "color": GREY, "linewidths": 0.8, "label": "drawn codes"}
+                over = {"marker": "x", "linewidths": 0.8, "label": "drawn codes"}
                 style.update(over, s=12, zorder=1)
             # what colours the codes says nothing about draws
             own = {k: v for k, v in kwargs.items() if k in ("s", "alpha")}
@@ -187,7 +186,7 @@ class LatentDisplay:
             axes[0].set_title(f"{len(self.codes)} codes of rows")
         if colored is not None:
             self.figure_.colorbar(colored, ax=axes, label="y")
-        legend_beside(axes[-1], handles=_handles(axes), markerscale=2)
+        legend_beside(axes, markerscale=1.6)
         self.ax_ = np.array(axes) if beside else axes[0]
         return self
 
@@ -204,7 +203,7 @@ class LatentDisplay:
         def to_map(codes: np.ndarray) -> np.ndarray:
             return np.c_[np.degrees(np.arctan2(codes[:, 1], codes[:, 0])), codes[:, 2]]
 
-        return to_map, ("longitude (degrees)", "height on the sphere (areas are true)")
+        return to_map, ("longitude (degrees; areas are true)", "height on the sphere")
 
     def _match(self, axes: list[Any]) -> None:
         """Give both panels the same limits: what is beside must be comparable."""
@@ -212,7 +211,3 @@ class LatentDisplay:
             limits = np.array([getattr(a, get)() for a in axes])
             for a in axes:
                 getattr(a, put)(limits[:, 0].min(), limits[:, 1].max())
-
-
-def _handles(axes: list[Any]) -> list[Any]:
-    return [handle for a in axes for handle in a.get_legend_handles_labels()[0]]

@@ -55,7 +55,9 @@ class SamplesDisplay:
     (26, 26)
     """
 
-    def __init__(self, real: Any, drawn: Any, *, image_shape: tuple[int, int] | None = None):
+    def __init__(
+        self, real: Any, drawn: Any, *, image_shape: tuple[int, int] | None = None
+    ) -> None:
         names = list(real.columns) if isinstance(real, pd.DataFrame) else None
         self.real, self.drawn = to_rows(real, "real"), to_rows(drawn, "drawn")
         n_features = self.real.shape[1]
@@ -143,6 +145,8 @@ class SamplesDisplay:
         self
         """
         self.figure_, axes = open_axes(ax, 2, (6.4, 3.6))
+        if ax is None:  # images have no axes, so nothing else keeps the two apart
+            self.figure_.get_layout_engine().set(wspace=0.08)
         if self.image_shape is None:
             self._scatter(axes, kwargs)
         else:
@@ -172,7 +176,7 @@ class SamplesDisplay:
             panel.set_xlim(low[0] - margin[0], high[0] + margin[0])
             panel.set_ylim(low[1] - margin[1], high[1] + margin[1])
         if len(axes) == 1:
-            legend_beside(axes[0], markerscale=2)
+            legend_beside(axes, markerscale=2)
 
     def _show(self, axes: list[Any], kwargs: dict[str, Any]) -> None:
         assert self.image_shape is not None

@@ -8,10 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from geomgen.diagnostics._base import check_choice
-from geomgen.diagnostics.displays._base import (
-    COLORS,
-    open_axes,
-)
+from geomgen.diagnostics.displays._base import COLORS, legend_above, open_axes
 from geomgen.diagnostics.volumes import KVolumes, k_volumes
 
 __all__ = ["VolumeDisplay"]
@@ -159,13 +156,5 @@ class VolumeDisplay:
         units = "standardised codes" if self.result.standardized else "codes in their own units"
         self.ax_.set_xlabel(f"grade k (directions at a time; {units})")
         self.ax_.set_ylabel(f"log k-volume of the {self.result.which}")
-        # above the boxes, where none can be: "best" searches all artists and may hide one
-        self.ax_.legend(
-            loc="lower left",
-            bbox_to_anchor=(0.0, 1.01),
-            ncols=1,
-            frameon=False,
-            fontsize="small",
-            borderaxespad=0.0,
-        )
+        legend_above(self.ax_)
         return self
