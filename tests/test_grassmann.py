@@ -166,8 +166,6 @@ def test_piecewise_linear_decoders_give_the_codes_no_gradient(activation, trains
     z = module.encode(torch.from_numpy(X[:8].astype(np.float32))).detach().requires_grad_()
     A = tangents(module.decoder.trunk, z, torch.eye(3)[:, :2])
     loss = grassmann_spread(A) - blade_entropy(A, (1, 2))
-    if not loss.requires_grad or not A.requires_grad:
-        raise AssertionError("the decoder must be trained")
     (gradient,) = torch.autograd.grad(loss, z, allow_unused=True, retain_graph=True)
     assert (gradient is not None and bool(gradient.abs().max() > 1e-8)) == trains
     weights = module.decoder.trunk[0].weight
