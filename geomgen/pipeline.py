@@ -9,14 +9,23 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from geomgen.samplers import draw
+from geomgen._draw import check_n_samples, draw
+from geomgen._rejection import draw_accepted
 
 __all__ = ["sample", "unwrap"]
 
 
-def sample(fitted: Any, n_samples: int = 1, *, random_state: Any = None, **kwargs: Any) -> Any:
+def sample(
+    fitted: Any,
+    n_samples: int = 1,
+    *,
+    random_state: Any = None,
+    condition: Callable[[Any], Any] | None = None,
+    **kwargs: Any,
+) -> Any:
     """Draw new rows in the units of the rows that ``fitted`` was fitted on.
 
     scikit-learn's ``Pipeline`` has no ``sample``, and ``pipe[-1].sample()`` returns rows in the
@@ -32,6 +41,8 @@ def sample(fitted: Any, n_samples: int = 1, *, random_state: Any = None, **kwarg
         Number of rows.
     random_state : int, RandomState or None, default=None
         None draws from numpy's global state.
+    condition : callable, optional
+        Takes rows, as they are returned, and returns a bool each: rows that fail are drawn again.
     **kwargs : dict
         Forwarded to the last step's ``sample``.
 
@@ -60,11 +71,16 @@ def sample(fitted: Any, n_samples: int = 1, *, random_state: Any = None, **kwarg
     """
     fitted = unwrap(fitted)
     check_is_fitted(fitted)
-    rows = _rows(fitted, n_samples, random_state, kwargs)
+    rng = check_random_state(random_state)
     names = getattr(fitted, "feature_names_in_", None)
-    if names is None or hasattr(rows, "columns"):
-        return rows
-    return pd.DataFrame(rows, columns=names)
+
+    def propose(n: int) -> Any:
+        rows = _rows(fitted, n, rng, kwargs)
+        return (
+            rows if names is None or hasattr(rows, "columns") else pd.DataFrame(rows, columns=names)
+        )
+
+    return draw_accepted(propose, check_n_samples(n_samples), condition, "condition")
 
 
 def unwrap(fitted: Any) -> Any:

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.mixture import GaussianMixture
@@ -18,18 +18,22 @@ from sklearn.tree import DecisionTreeClassifier
 
 from geomgen.metrics import (
     EffectiveRankScorer,
-    EnergyDistanceScorer,
     GenerativeScorer,
+    MemorisationScorer,
+    MetricScorer,
     RareModeLiftScorer,
+    TrainOnSyntheticScorer,
     effective_rank,
     effective_rank_scorer,
     energy_distance,
     energy_distance_scorer,
     get_scorer,
     get_scorer_names,
-    judge_lift,
+    kernel_mmd,
+    memorisation,
     rare_mode_lift_scorer,
 )
+from geomgen.metrics._registry import METRICS
 from geomgen.models import AE
 
 from .helpers import small
@@ -37,7 +41,7 @@ from .helpers import small
 y = np.repeat(["common", "rare"], [270, 30])
 X = np.random.RandomState(0).normal(size=(300, 3)) + 20 * (y == "rare")[:, None]
 SCORERS = [
-    EnergyDistanceScorer(n_samples=50),
+    MetricScorer(n_samples=50),
     RareModeLiftScorer(rare_label="rare", random_state=3),
     EffectiveRankScorer(kind="entropy", center=True),
     GenerativeScorer(["energy_distance"], n_samples=7),
@@ -78,7 +82,7 @@ def test_scorers_are_plain_objects(scorer, model):
 
 
 def test_repr():
-    assert repr(SCORERS[0]) == "EnergyDistanceScorer(n_samples=50)"
+    assert repr(SCORERS[0]) == "MetricScorer(n_samples=50)"
     assert repr(SCORERS[3]) == "GenerativeScorer(n_samples=7, scorers=['energy_distance'])"
 
 
@@ -87,6 +91,95 @@ def test_get_scorer(name, model):
     scorer = get_scorer(name)
     assert scorer.name == name and repr(get_scorer(f"{name}_scorer")) == repr(scorer)
     assert get_scorer(name, n_samples=11).n_samples == 11
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+def test_metrics_by_name_and_their_signs(name):
+    """The data themselves beat noise far from them, whichever way the metric counts."""
+    near, far = (
+        Fixed(rows).fit(X) for rows in (X, 5 * X[::-1] + np.random.RandomState(0).rand(300, 3))
+    )
+    scorer = get_scorer(name, n_samples=300)
+    good, bad = scorer(near, X), scorer(far, X)
+    assert scorer.name == name
+    metric = METRICS[name]
+    value = metric.read(metric.function(X, X.copy()))
+    assert good == pytest.approx(value if metric.greater_is_better else -value, abs=1e-9)
+    if name not in ("correlation_error", "density"):
+        assert good > bad
+
+
+def test_parameters_of_a_metric():
+    scorer = get_scorer("kernel_mmd", kernel="imq", n_samples=50)
+    assert scorer.params == {"kernel": "imq"} and scorer.n_samples == 50
+    fitted = Fixed(X[:50] + 1).fit(X)
+    assert scorer(fitted, X) == -kernel_mmd(X, X[:50] + 1, kernel="imq")
+    with pytest.raises(TypeError, match="no parameters of 'kernel_mmd'"):
+        get_scorer("kernel_mmd", n_neighbors=3)
+
+
+def test_a_metric_of_ones_own():
+    def worst(X, drawn):
+        return np.abs(X.mean(0) - drawn.mean(0)).max()
+
+    fitted = Fixed(X[:50] + 1).fit(X)
+    expected = worst(X, X[:50] + 1)
+    low = MetricScorer(metric=worst, greater_is_better=False, n_samples=50)
+    assert low(fitted, X) == -expected and low.name == "worst"
+    assert MetricScorer(metric=worst, greater_is_better=True, n_samples=50)(fitted, X) == expected
+    with pytest.raises(ValueError, match="greater_is_better=None"):
+        MetricScorer(metric=worst)(fitted, X)
+    with pytest.raises(ValueError, match="wrong for 'recall'"):
+        MetricScorer(metric="recall", greater_is_better=False)(fitted, X)
+    with pytest.raises(ValueError, match="Unknown metric 'fid'"):
+        MetricScorer(metric="fid")(fitted, X)
+
+
+def test_columns_on_one_scale():
+    """Standardised, a column's unit does not count."""
+    wide = X * [1, 1000, 1]
+    scorer = MetricScorer(preprocess="standard", n_samples=200)
+    one, two = (scorer(Fixed(rows[:200]).fit(rows), rows) for rows in (X, wide))
+    assert one == pytest.approx(two)
+    by_own = MetricScorer(preprocess=StandardScaler(), n_samples=200)(Fixed(X[:200]).fit(X), X)
+    assert by_own == pytest.approx(one)
+
+
+def test_categories_on_one_scale():
+    frame = pd.DataFrame({"x": X[:, 0], "c": np.where(X[:, 1] > 0, "u", "v")})
+
+    class Rows(Fixed):
+        def sample(self, n_samples, random_state=None):
+            return self.rows.iloc[:n_samples]
+
+    fitted = Rows(frame).fit(frame)
+    scorer = MetricScorer(preprocess="standard", n_samples=300)
+    assert scorer(fitted, frame) == pytest.approx(0, abs=1e-12)
+    with pytest.raises(ValueError, match="'c'.* not numbers"):
+        MetricScorer(n_samples=300)(fitted, frame)
+
+
+def test_memorisation_scorer():
+    train, held = X[:200], X[200:]
+    copies = Fixed(train + 1e-4).fit(X)
+    fresh = Fixed(np.random.RandomState(7).normal(size=(400, 3))).fit(X)
+    scorer = MemorisationScorer(X_train=X, n_samples=400)
+    found = memorisation(np.resize(train + 1e-4, (400, 3)), train, held)
+    expected = -abs(found.preference - 200 / 300)
+    assert scorer(copies, held) == pytest.approx(expected) and expected < -0.2
+    assert scorer(fresh, held) > -0.15
+    with pytest.raises(ValueError, match="X_train"):
+        MemorisationScorer()(copies, held)
+
+
+def test_train_on_synthetic_scorer():
+    rows = np.c_[X, y == "rare"]
+    scorer = TrainOnSyntheticScorer(target=3, classifier=DecisionTreeClassifier(random_state=0))
+    assert scorer(Fixed(rows + 0.01).fit(rows), rows) == 1.0  # labels between 0 and 1 are rounded
+    swapped = np.c_[X, y != "rare"].astype(float)
+    assert scorer(Fixed(swapped).fit(rows), rows) == 0.0
+    with pytest.raises(ValueError, match="target=9 is no column"):
+        TrainOnSyntheticScorer(target=9)(Fixed(rows).fit(rows), rows)
 
 
 def test_unknown_names():
@@ -101,7 +194,7 @@ def test_unknown_names():
 
 
 @pytest.mark.parametrize(
-    "scorer", [EnergyDistanceScorer(n_samples=0), EffectiveRankScorer(kind="stable")], ids=repr
+    "scorer", [MetricScorer(n_samples=0), EffectiveRankScorer(kind="stable")], ids=repr
 )
 def test_bad_parameters(scorer, model):
     with pytest.raises(ValueError, match="n_samples|kind"):
@@ -110,11 +203,11 @@ def test_bad_parameters(scorer, model):
 
 # --------------------------------------------------------------------------------- numbers
 def test_energy_distance_scorer(model):
-    scorer = EnergyDistanceScorer(n_samples=400, random_state=5)
+    scorer = MetricScorer(n_samples=400, random_state=5)
     expected = -energy_distance(X, model.sample(400, random_state=5))
     assert scorer(model, X) == expected < 0
     assert scorer(model, X, y) == expected
-    assert EnergyDistanceScorer(n_samples=400, random_state=6)(model, X) != expected
+    assert MetricScorer(n_samples=400, random_state=6)(model, X) != expected
 
 
 @pytest.mark.parametrize(("rows", "n"), [(5, 1000), (1000, 1000), (1200, 1200)])
@@ -141,11 +234,36 @@ def test_rare_mode_lift_scorer(share):
 def test_rare_mode_lift_scorer_uses_the_judge():
     fitted = Fixed(np.zeros((10, 3))).fit(X)
     judge = DummyClassifier(strategy="constant", constant=1)
-    scorer = RareModeLiftScorer(judge=judge)
-    assert scorer(fitted, X, y) == pytest.approx(-9)  # all rows are judged rare: a lift of 10
-    assert scorer.judge_lift(X, y) == pytest.approx(10)
+    raw = RareModeLiftScorer(judge=judge, corrected=False)
+    with pytest.warns(UserWarning, match="cannot be corrected"):
+        assert raw(fitted, X, y) == pytest.approx(-9)  # all rows judged rare: a lift of 10
+    with pytest.warns(UserWarning, match="cannot be corrected"):
+        assert math.isnan(RareModeLiftScorer(judge=judge)(fitted, X, y))
     assert RareModeLiftScorer()(fitted, X, y) == -1
     assert not hasattr(judge, "classes_")
+
+
+class Blurred(ClassifierMixin, BaseEstimator):
+    """A judge that misses half of the rare rows, by their second column's sign."""
+
+    def fit(self, X, y):
+        self.classes_ = np.array([False, True])
+        return self
+
+    def predict(self, X):
+        return (X[:, 0] > 10) & (X[:, 1] > 20)
+
+
+def test_rare_mode_lift_is_corrected_for_the_judge():
+    fitted = Fixed(X).fit(X)  # the data themselves: the lift is 1 whoever judges
+    rare = X[y == "rare"]
+    hits = (rare[:, 1] > 20).mean()
+    assert 0.2 < hits < 0.8
+    found = [
+        RareModeLiftScorer(judge=Blurred(), corrected=c, n_samples=300)(fitted, X, y)
+        for c in (True, False)
+    ]
+    assert found == pytest.approx([0, hits - 1])
 
 
 def test_rare_mode_lift_scorer_errors(model):
@@ -168,10 +286,11 @@ def test_effective_rank_scorer(kind, center, model):
 
 # ------------------------------------------------------------------------------ composition
 def test_generative_scorer_is_its_parts(model):
-    parts = {name: get_scorer(name, n_samples=500, random_state=2) for name in get_scorer_names()}
+    names = [*METRICS, "effective_rank", "rare_mode_lift"]
+    parts = {name: get_scorer(name, n_samples=500, random_state=2) for name in names}
     expected = {name: scorer(model, X, y) for name, scorer in parts.items()}
-    expected["rare_mode_lift_judge"] = judge_lift(X, y == "rare")
-    found = GenerativeScorer(n_samples=500, random_state=2)(model, X, y)
+    found = GenerativeScorer(names, n_samples=500, random_state=2)(model, X, y)
+    assert found.pop("rare_mode_lift_judge") == pytest.approx(1)
     assert found == expected
     assert all(isinstance(value, float) and math.isfinite(value) for value in found.values())
 
@@ -179,7 +298,7 @@ def test_generative_scorer_is_its_parts(model):
 def test_generative_scorer_has_one_draw():
     """Parts that have their own seeds and sizes do not use them."""
     generator = Fixed(X).fit(X)
-    scorers = [EnergyDistanceScorer(n_samples=5, random_state=9), "rare_mode_lift"]
+    scorers = [MetricScorer(n_samples=5, random_state=9), "rare_mode_lift"]
     GenerativeScorer(scorers, n_samples=77)(generator, X, y)
     assert generator.asked_ == (77, np.random.RandomState(0).randint(2**31))
 
@@ -213,7 +332,7 @@ def test_sign():
     """Of two candidates the one nearer to the data has the greater score."""
     near, far = Fixed(X).fit(X), Fixed(X + 1).fit(X)
     assert energy_distance_scorer(far, X) < energy_distance_scorer(near, X) <= 0
-    exact = EnergyDistanceScorer(n_samples=300)
+    exact = MetricScorer(n_samples=300)
     assert exact(near, X) == pytest.approx(0, abs=1e-14)
 
 

@@ -7,36 +7,39 @@ uses the same random numbers, so that candidates of a search differ by what they
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from geomgen._fields import Count, check_fields, estimator
-from geomgen.metrics.energy import energy_distance
-from geomgen.metrics.rare import is_rare, judge_lift, neighbour_judge, rare_mode_lift
+from geomgen.metrics._encode import as_rows, encoded, fit_encoder, nearest_label, split_target
+from geomgen.metrics._registry import METRICS, Metric
+from geomgen.metrics.memorisation import memorisation
+from geomgen.metrics.rare import is_rare
+from geomgen.metrics.rare_report import RareModeReport, rare_mode_report
 from geomgen.metrics.spectrum import effective_rank
+from geomgen.metrics.utility import train_on_synthetic
 from geomgen.pipeline import sample, unwrap
 
 __all__ = [
     "EffectiveRankScorer",
-    "EnergyDistanceScorer",
-    "GenerativeScorer",
+    "MemorisationScorer",
+    "MetricScorer",
     "RareModeLiftScorer",
-    "effective_rank_scorer",
-    "energy_distance_scorer",
-    "get_scorer",
-    "get_scorer_names",
-    "rare_mode_lift_scorer",
+    "Scorer",
+    "TrainOnSyntheticScorer",
 ]
 
 
 @estimator
-class _Scorer(BaseEstimator, ABC):
-    """A callable that draws from a fitted generator and measures the draw."""
+class Scorer(BaseEstimator, ABC):
+    """A callable that draws from a fitted generator and measures the draw.
 
-    name: ClassVar[str]
+    A scorer of your own implements ``_score(estimator, X, y, drawn)``; for a number that needs
+    only the real and the drawn rows, :class:`MetricScorer` is enough.
+    """
+
     draws: ClassVar[bool] = True
 
     n_samples: Annotated[
@@ -44,24 +47,31 @@ class _Scorer(BaseEstimator, ABC):
     ] = None
     random_state: Annotated[Any, "Seed of the draws, the same for every candidate."] = 0
 
+    @property
+    def name(self) -> str:
+        """Key under which :class:`GenerativeScorer` reports it."""
+        return self._name
+
+    _name: ClassVar[str]
+
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
         """Score a fitted generator on held-out rows."""
         check_fields(self)
         return self._score(estimator, X, y, self._draw(estimator, X))
 
-    def _draw(self, estimator: Any, X: Any) -> np.ndarray:
+    def _draw(self, estimator: Any, X: Any) -> Any:
         if not self.draws:
             return np.empty(0)
         n = max(len(X), 1000) if self.n_samples is None else self.n_samples
-        return np.asarray(sample(estimator, n, random_state=self.random_state))
+        return as_rows(sample(estimator, n, random_state=self.random_state))
 
     @abstractmethod
-    def _score(self, estimator: Any, X: Any, y: Any, drawn: np.ndarray) -> float: ...
+    def _score(self, estimator: Any, X: Any, y: Any, drawn: Any) -> float: ...
 
 
 @estimator
-class EnergyDistanceScorer(_Scorer):
-    """Minus the energy distance between X and a draw.
+class MetricScorer(Scorer):
+    """A metric of real and drawn rows, signed so that greater is better.
 
     Examples
     --------
@@ -69,23 +79,71 @@ class EnergyDistanceScorer(_Scorer):
     >>> from sklearn.mixture import GaussianMixture
     >>> X = load_iris().data
     >>> one, three = (GaussianMixture(k, random_state=0).fit(X) for k in (1, 3))
-    >>> scorer = EnergyDistanceScorer()
+    >>> scorer = MetricScorer(metric="energy_distance")
     >>> scorer(three, X) > scorer(one, X)
+    True
+
+    One of your own:
+
+    >>> def median_error(X, drawn):
+    ...     return abs(np.median(X, axis=0) - np.median(drawn, axis=0)).max()
+    >>> MetricScorer(metric=median_error, greater_is_better=False)(three, X) < 0
     True
     """
 
-    name: ClassVar[str] = "energy_distance"
+    metric: Annotated[
+        Any, "A name, or a function ``(X_real, X_generated, **params) -> float``."
+    ] = "energy_distance"
+    greater_is_better: Annotated[
+        bool | None, "Needed for a function; known for the metrics that have a name."
+    ] = None
+    params: Annotated[dict | None, "Keywords of the metric."] = None
+    preprocess: Annotated[
+        Any,
+        """``"standard"`` puts columns on one scale, and categories into numbers, as ``evaluate``
+        does; a transformer, fitted to the real rows, likewise; None leaves them.""",
+    ] = None
 
-    def _score(self, estimator: Any, X: Any, y: Any, drawn: np.ndarray) -> float:
-        return -energy_distance(X, drawn)
+    @property
+    def name(self) -> str:
+        """The metric's name."""
+        return str(getattr(self.metric, "__name__", self.metric))
+
+    def _score(self, estimator: Any, X: Any, y: Any, drawn: Any) -> float:
+        metric = self._metric()
+        if metric.encoded:
+            X, drawn = encoded(self.preprocess, X, drawn)
+        value = metric.read(metric.function(X, drawn, **(self.params or {})))
+        return value if metric.greater_is_better else -value
+
+    def _metric(self) -> Metric:
+        if callable(self.metric):
+            if self.greater_is_better is None:
+                raise ValueError(
+                    f"greater_is_better=None: say whether greater values of {self.name} are "
+                    "better, MetricScorer(metric=…, greater_is_better=False)."
+                )
+            return Metric(self.metric, greater_is_better=self.greater_is_better)
+        if self.metric not in METRICS:
+            raise ValueError(
+                f"Unknown metric {self.metric!r}: use one of {sorted(METRICS)}, or a function."
+            )
+        known = METRICS[self.metric]
+        if self.greater_is_better not in (None, known.greater_is_better):
+            raise ValueError(
+                f"greater_is_better={self.greater_is_better} is wrong for {self.metric!r}: leave "
+                "it out."
+            )
+        return known
 
 
 @estimator
-class RareModeLiftScorer(_Scorer):
-    """Minus the distance of the rare-mode lift from 1; at worst -1 when the mode is lost.
+class RareModeLiftScorer(Scorer):
+    """Minus the distance of the rare-mode lift from 1; about -1 when the mode is lost.
 
-    A judge, fitted on (X, y), says which drawn rows are rare. Judges err: ``judge_lift`` is the
-    lift that this one reports for real rows.
+    A judge, fitted on (X, y), says which drawn rows are rare. Judges err, so the lift is the one
+    corrected for the errors this one makes on real rows it has not seen; it is nan if it cannot
+    tell rare rows from others.
 
     Give ``rare_label`` when y has more than two labels: the least frequent label of a fold need
     not be that of the data, and a fold without rare rows would be scored on another label.
@@ -99,35 +157,33 @@ class RareModeLiftScorer(_Scorer):
     True
     """
 
-    name: ClassVar[str] = "rare_mode_lift"
+    _name: ClassVar[str] = "rare_mode_lift"
 
     rare_label: Annotated[Any, "The label of rare rows; by default the least frequent in y."] = None
     judge: Annotated[
         Any, "A classifier; by default the nearest neighbour, columns standardised."
     ] = None
+    corrected: Annotated[bool, "Whether the judge's errors are corrected for."] = True
+    preprocess: Annotated[Any, "As in :class:`MetricScorer`."] = None
 
-    def _score(self, estimator: Any, X: Any, y: Any, drawn: np.ndarray) -> float:
-        return -abs(self.lift(X, y, drawn) - 1)
+    def _score(self, estimator: Any, X: Any, y: Any, drawn: Any) -> float:
+        return self.score_report(self.report(X, y, drawn))
 
-    def lift(self, X: Any, y: Any, drawn: Any) -> float:
-        """Return the lift of drawn rows, by a judge fitted on the real (X, y)."""
+    def score_report(self, report: RareModeReport) -> float:
+        """Return the score that a report amounts to."""
+        return -abs((report.corrected_lift if self.corrected else report.lift) - 1)
+
+    def report(self, X: Any, y: Any, drawn: Any) -> RareModeReport:
+        """Return all that the judge says of drawn rows; see :func:`rare_mode_report`."""
         rare = is_rare(y, self.rare_label)
-        judged = self._judge().fit(np.asarray(X), rare).predict(np.asarray(drawn))
-        return rare_mode_lift(judged, rare.mean())
-
-    def judge_lift(self, X: Any, y: Any) -> float:
-        """Return the lift the judge reports for real rows it has not seen."""
-        return judge_lift(X, is_rare(y, self.rare_label), self._judge())
-
-    def _judge(self) -> Any:
-        judge = neighbour_judge() if self.judge is None else clone(self.judge)
-        if judge.get_params().get("random_state", 0) is None:
-            judge.set_params(random_state=self.random_state)
-        return judge
+        X, drawn = encoded(self.preprocess, X, drawn)
+        return rare_mode_report(
+            drawn, X, y=rare, rare_label=True, judge=self.judge, random_state=self.random_state
+        )
 
 
 @estimator
-class EffectiveRankScorer(_Scorer):
+class EffectiveRankScorer(Scorer):
     """Effective rank of the codes of X: how many latent directions are in use.
 
     The estimator, or the pipeline's last step, must be a transformer. Greater is not always
@@ -142,7 +198,7 @@ class EffectiveRankScorer(_Scorer):
     3.0
     """
 
-    name: ClassVar[str] = "effective_rank"
+    _name: ClassVar[str] = "effective_rank"
     draws: ClassVar[bool] = False  # it measures codes
 
     kind: Annotated[
@@ -150,7 +206,7 @@ class EffectiveRankScorer(_Scorer):
     ] = "participation"
     center: Annotated[bool, "Whether to centre the codes first."] = False
 
-    def _score(self, estimator: Any, X: Any, y: Any, drawn: np.ndarray) -> float:
+    def _score(self, estimator: Any, X: Any, y: Any, drawn: Any) -> float:
         fitted = unwrap(estimator)
         if not hasattr(fitted, "transform"):
             raise TypeError(
@@ -161,139 +217,80 @@ class EffectiveRankScorer(_Scorer):
         return effective_rank(codes, kind=self.kind, center=self.center)
 
 
-class GenerativeScorer(_Scorer):
-    """Several scores of one draw, as a dictionary under the metrics' names.
+@estimator
+class MemorisationScorer(Scorer):
+    r"""Minus what the draws prefer training rows by; 0 when clean.
 
-    Parameters
-    ----------
-    scorers : sequence of names and scorers, or dict of them
-        Names are those of ``get_scorer_names()``; a dictionary gives other keys.
-    n_samples : int or None, default=None
-        Rows drawn; by default as many as X has, and at least 1000.
-    random_state : object, default=0
-        Seed of the draws, the same for every candidate.
-
-    Notes
-    -----
-    The scorers' own ``n_samples`` and ``random_state`` are not used. With a
-    :class:`RareModeLiftScorer` the dictionary also has ``rare_mode_lift_judge``, the lift its
-    judge reports for real rows: a score can be no better than its judge.
+    The score is :math:`-|\text{preference} - n_\text{train}/(n_\text{train} +
+    n_\text{held-out})|` of :func:`memorisation`. In cross-validation the scorer sees only the
+    held-out rows: give it all rows as ``X_train``, and those held out are taken away from them.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.mixture import GaussianMixture
-    >>> X, y = load_iris(return_X_y=True)
-    >>> scores = GenerativeScorer(["energy_distance"])(GaussianMixture(3).fit(X), X)
-    >>> list(scores)
-    ['energy_distance']
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from sklearn.neighbors import KernelDensity
+    >>> X = load_iris().data
+    >>> copies = KernelDensity(bandwidth=0.001)
+    >>> scores = cross_val_score(copies, X, scoring=MemorisationScorer(X_train=X), cv=3)
+    >>> bool((scores < -0.2).all())
+    True
     """
 
-    name: ClassVar[str] = "generative"
+    _name: ClassVar[str] = "memorisation"
 
-    def __init__(
-        self,
-        scorers: Iterable[Any] | Mapping[str, Any] = (
-            "energy_distance",
-            "rare_mode_lift",
-            "effective_rank",
-        ),
-        *,
-        n_samples: int | None = None,
-        random_state: Any = 0,
-    ) -> None:
-        self.scorers = scorers
-        super().__init__(n_samples=n_samples, random_state=random_state)
+    X_train: Annotated[Any, "Rows trained on; they may include those held out."] = None
+    preprocess: Annotated[Any, "As in :class:`MetricScorer`."] = None
 
-    def __call__(self, estimator: Any, X: Any, y: Any = None) -> dict[str, float]:  # type: ignore[override]
-        """Score a fitted generator on held-out rows."""
-        check_fields(self)
-        scorers = self._named()
-        needs_rows = any(scorer.draws for scorer in scorers.values())
-        drawn = self._draw(estimator, X) if needs_rows else np.empty(0)
-        scores = {}
-        for name, scorer in scorers.items():
-            check_fields(scorer)
-            scores[name] = scorer._score(estimator, X, y, drawn)
-            if isinstance(scorer, RareModeLiftScorer):
-                scores[f"{name}_judge"] = scorer.judge_lift(X, y)
-        return scores
-
-    def _score(self, estimator: Any, X: Any, y: Any, drawn: np.ndarray) -> float:
-        raise TypeError("A GenerativeScorer cannot be part of another.")
-
-    def _named(self) -> dict[str, _Scorer]:
-        if isinstance(self.scorers, Mapping):
-            return {name: _resolve(scorer) for name, scorer in self.scorers.items()}
-        if isinstance(self.scorers, str) or not isinstance(self.scorers, Iterable):
-            raise TypeError(f"scorers={self.scorers!r} must be a list of scorers or a dictionary.")
-        scorers = [_resolve(scorer) for scorer in self.scorers]
-        named = {scorer.name: scorer for scorer in scorers}
-        if len(named) < len(scorers):
-            raise ValueError(
-                f"Two of scorers={self.scorers!r} have the same name: pass a dictionary "
-                "{key: scorer}."
-            )
-        return named
-
-
-def _resolve(scorer: Any) -> _Scorer:
-    if isinstance(scorer, str):
-        return get_scorer(scorer)
-    if not isinstance(scorer, _Scorer):
-        raise TypeError(
-            f"{scorer!r} is not a scorer of geomgen: use one of {get_scorer_names()} or an "
-            "instance such as EnergyDistanceScorer()."
+    def _score(self, estimator: Any, X: Any, y: Any, drawn: Any) -> float:
+        if self.X_train is None:
+            raise ValueError("MemorisationScorer needs the rows trained on: pass X_train=X.")
+        encoder = fit_encoder(self.preprocess, self.X_train)
+        train, held, drawn = (
+            np.asarray(encoder.transform(as_rows(rows))) for rows in (self.X_train, X, drawn)
         )
-    return scorer
+        held_out = {row.tobytes() for row in np.ascontiguousarray(held, np.float64)}
+        rows = np.ascontiguousarray(train, np.float64)
+        train = train[[row.tobytes() not in held_out for row in rows]]
+        found = memorisation(drawn, train, held)
+        return -abs(found.preference - found.training_share)
 
 
-_CLASSES: dict[str, type[_Scorer]] = {
-    cls.name: cls for cls in (EffectiveRankScorer, EnergyDistanceScorer, RareModeLiftScorer)
-}
+@estimator
+class TrainOnSyntheticScorer(Scorer):
+    """Score on the real rows of a classifier trained on drawn ones.
 
-
-def get_scorer_names() -> list[str]:
-    """List the names that ``get_scorer`` knows.
-
-    Examples
-    --------
-    >>> get_scorer_names()
-    ['effective_rank', 'energy_distance', 'rare_mode_lift']
-    """
-    return sorted(_CLASSES)
-
-
-def get_scorer(name: str, **params: Any) -> _Scorer:
-    """Make a scorer from its name.
-
-    Parameters
-    ----------
-    name : str
-        One of ``get_scorer_names()``; the ending ``_scorer`` may be written.
-    **params : dict
-        The scorer's parameters.
-
-    Returns
-    -------
-    callable (estimator, X, y=None) -> float
-
-    Raises
-    ------
-    ValueError
-        For an unknown name.
+    For a generator of whole rows, of which one column is the label.
 
     Examples
     --------
-    >>> get_scorer("rare_mode_lift", rare_label=1)
-    RareModeLiftScorer(rare_label=1)
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.neighbors import KernelDensity
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> rows = np.c_[X, y]
+    >>> scorer = TrainOnSyntheticScorer(target=4, classifier=KNeighborsClassifier())
+    >>> scorer(KernelDensity(bandwidth=0.1).fit(rows), rows) > 0.9
+    True
     """
-    key = str(name).removesuffix("_scorer")
-    if key not in _CLASSES:
-        raise ValueError(f"Unknown scorer {name!r}. Use one of {get_scorer_names()}.")
-    return _CLASSES[key](**params)
 
+    _name: ClassVar[str] = "train_on_synthetic"
 
-energy_distance_scorer = EnergyDistanceScorer()
-rare_mode_lift_scorer = RareModeLiftScorer()
-effective_rank_scorer = EffectiveRankScorer()
+    target: Annotated[
+        Any, "The label's column: its name in a frame, its position in an array."
+    ] = -1
+    classifier: Annotated[Any, "Default: gradient boosting."] = None
+    scoring: Annotated[Any, "A scorer's name, or a scorer."] = "balanced_accuracy"
+
+    def _score(self, estimator: Any, X: Any, y: Any, drawn: Any) -> float:
+        X = as_rows(X)
+        drawn = as_rows(drawn, getattr(X, "columns", None))
+        real, y_real = split_target(X, self.target)
+        rows, labels = split_target(drawn, self.target)
+        labels = nearest_label(labels, np.unique(y_real))
+        found = train_on_synthetic(
+            *(rows, labels, real, y_real, real, y_real),
+            classifier=self.classifier,
+            scoring=self.scoring,
+        )
+        return found.tstr
