@@ -2,6 +2,7 @@
 
 from geomgen import datasets, losses, metrics, samplers
 from geomgen.base import GenerativeAutoencoder
+from geomgen.calibration import RareModeCalibrator
 from geomgen.models import AE, GrassmannAE, LISAGenerator, SphericalAE, VAEGenerator
 from geomgen.pipeline import sample
 
@@ -14,6 +15,7 @@ __all__ = [
     "GenerativeAutoencoder",
     "GrassmannAE",
     "LISAGenerator",
+    "RareModeCalibrator",
     "SphericalAE",
     "VAEGenerator",
     "datasets",

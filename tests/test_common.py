@@ -4,7 +4,7 @@ import pytest
 import sklearn.utils.estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from .helpers import ESTIMATORS, SAMPLERS, name, small
+from .helpers import ESTIMATORS, SAMPLERS, name, quick, small
 
 VARIANTS = [
     *(small(cls) for cls in ESTIMATORS),
@@ -32,7 +32,7 @@ def test_estimator(estimator, check):
     check(estimator)
 
 
-@parametrize_with_checks([cls() for cls in SAMPLERS])
+@parametrize_with_checks([quick(cls) for cls in SAMPLERS])
 def test_sampler(estimator, check):
     check(estimator)
 
@@ -47,7 +47,7 @@ def test_not_yielded(cls, check):
 
 @pytest.mark.parametrize("cls", SAMPLERS, ids=name)
 def test_sampler_column_names(cls):
-    checks.check_dataframe_column_names_consistency(cls.__name__, cls())
+    checks.check_dataframe_column_names_consistency(cls.__name__, quick(cls))
 
 
 @pytest.mark.parametrize("cls", [*ESTIMATORS, *SAMPLERS], ids=name)

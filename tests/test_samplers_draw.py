@@ -11,11 +11,20 @@ from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.neighbors import KernelDensity
 
 from geomgen.samplers import (
+    AutoSampler,
     CellSampler,
+    CopulaSampler,
+    DiffusionSampler,
+    FlowSampler,
     GaussianSampler,
+    KernelSampler,
+    LocalSampler,
     MixtureSampler,
+    NeighbourInterpolationSampler,
     PriorSampler,
+    RiemannianSampler,
     UniformSphereSampler,
+    VonMisesFisherSampler,
     draw,
     make_sampler,
 )
@@ -80,11 +89,20 @@ def test_draw_takes_any_integer(n):
 @pytest.mark.parametrize(
     ("name", "cls"),
     [
+        ("auto", AutoSampler),
         ("cells", CellSampler),
+        ("copula", CopulaSampler),
+        ("diffusion", DiffusionSampler),
+        ("flow", FlowSampler),
         ("gmm", MixtureSampler),
+        ("interpolation", NeighbourInterpolationSampler),
+        ("kde", KernelSampler),
+        ("local", LocalSampler),
         ("mvg", GaussianSampler),
         ("prior", PriorSampler),
+        ("riemannian", RiemannianSampler),
         ("uniform", UniformSphereSampler),
+        ("vmf", VonMisesFisherSampler),
     ],
 )
 def test_make_sampler_by_name(name, cls):
@@ -117,7 +135,7 @@ def test_make_sampler_rejects_objects(given):
         make_sampler(given)
 
 
-@pytest.mark.parametrize("given", ["", "GMM", "flow"])
+@pytest.mark.parametrize("given", ["", "GMM", "flows"])
 def test_make_sampler_rejects_names(given):
-    with pytest.raises(ValueError, match="Unknown sampler.*'cells', 'gmm'"):
+    with pytest.raises(ValueError, match="Unknown sampler.*'cells'.*'gmm'"):
         make_sampler(given)

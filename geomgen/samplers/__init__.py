@@ -6,29 +6,57 @@ from typing import Any
 
 from sklearn.base import clone
 
-from geomgen.samplers._base import LatentSampler, draw
+from geomgen._draw import draw
+from geomgen.samplers._base import LatentSampler
+from geomgen.samplers.auto import AutoSampler
 from geomgen.samplers.cells import CellSampler
+from geomgen.samplers.copula import CopulaSampler
+from geomgen.samplers.diffusion import DiffusionSampler
+from geomgen.samplers.flow import FlowSampler
 from geomgen.samplers.gaussian import GaussianSampler
+from geomgen.samplers.interpolation import NeighbourInterpolationSampler
+from geomgen.samplers.kernel import KernelSampler
+from geomgen.samplers.local import LocalSampler
 from geomgen.samplers.mixture import MixtureSampler
 from geomgen.samplers.prior import PriorSampler, UniformSphereSampler
+from geomgen.samplers.riemannian import RiemannianSampler
+from geomgen.samplers.von_mises import VonMisesFisherSampler
 
 __all__ = [
+    "AutoSampler",
     "CellSampler",
+    "CopulaSampler",
+    "DiffusionSampler",
+    "FlowSampler",
     "GaussianSampler",
+    "KernelSampler",
     "LatentSampler",
+    "LocalSampler",
     "MixtureSampler",
+    "NeighbourInterpolationSampler",
     "PriorSampler",
+    "RiemannianSampler",
     "UniformSphereSampler",
+    "VonMisesFisherSampler",
     "draw",
     "make_sampler",
 ]
 
 _BY_NAME: dict[str, type[LatentSampler]] = {
+    "auto": AutoSampler,
     "cells": CellSampler,
+    "copula": CopulaSampler,
+    "diffusion": DiffusionSampler,
+    "flow": FlowSampler,
     "gmm": MixtureSampler,
+    "interpolation": NeighbourInterpolationSampler,
+    "kde": KernelSampler,
+    "local": LocalSampler,
     "mvg": GaussianSampler,
     "prior": PriorSampler,
+    "riemannian": RiemannianSampler,
     "uniform": UniformSphereSampler,
+    "vmf": VonMisesFisherSampler,
 }
 
 
@@ -37,8 +65,11 @@ def make_sampler(sampler: Any, random_state: int | None = None) -> Any:
 
     Parameters
     ----------
-    sampler : {"cells", "gmm", "mvg", "prior", "uniform"} or object
-        A name, or a scikit-learn object with ``fit`` and ``sample``, which is cloned.
+    sampler : str or object
+        One of ``"auto"``, ``"cells"``, ``"copula"``, ``"diffusion"``, ``"flow"``, ``"gmm"``,
+        ``"interpolation"``, ``"kde"``, ``"local"``, ``"mvg"``, ``"prior"``, ``"riemannian"``,
+        ``"uniform"`` and ``"vmf"``; or a scikit-learn object with ``fit`` and ``sample``, which
+        is cloned.
     random_state : int, optional
         Seed for a sampler that has a ``random_state`` and left it at None.
 

@@ -1,79 +1,41 @@
-"""What every sampler shares, and drawing from any scikit-learn density."""
+"""What every sampler shares."""
 
 from __future__ import annotations
 
-import copy
-import inspect
 from abc import ABC, abstractmethod
-from numbers import Integral
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from scipy.special import logsumexp
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from geomgen._fields import check_fields, estimator
+from geomgen._draw import check_n_samples
+from geomgen._fields import NonNegative, check_fields, estimator
+from geomgen._rejection import draw_accepted
 from geomgen.manifolds import Euclidean, Sphere
+from geomgen.metrics._pairs import nearest
+from geomgen.samplers._strata import borrow, find_modes, parse_shares, stratified_counts
 
-__all__ = ["LatentSampler", "check_n_samples", "draw"]
-
-
-def check_n_samples(n_samples: Any) -> int:
-    """Return ``n_samples`` if it is a positive integer, else raise."""
-    if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
-        raise ValueError(f"n_samples={n_samples!r} must be an int in [1, inf).")
-    return int(n_samples)
+__all__ = ["LatentSampler"]
 
 
-def draw(density: Any, n_samples: int, random_state: Any = None, **kwargs: Any) -> np.ndarray:
-    """Draw from any fitted object with ``sample``, the same way for all of them.
-
-    scikit-learn's densities disagree: ``KernelDensity.sample`` takes a random state and returns
-    rows; ``GaussianMixture.sample`` has its random state in the constructor and returns rows,
-    sorted by component, with labels.
-
-    Parameters
-    ----------
-    density : object with ``sample``
-        Fitted; it is left as it is.
-    n_samples : int
-        Number of rows.
-    random_state : int, RandomState or None, default=None
-        None draws from numpy's global state.
-    **kwargs : dict
-        Passed to ``sample``.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_features), or what ``sample`` returns in its place
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.mixture import GaussianMixture
-    >>> mixture = GaussianMixture(2, random_state=0).fit(np.arange(8.0).reshape(-1, 1))
-    >>> draw(mixture, 3, random_state=0).shape
-    (3, 1)
-    """
-    n_samples = check_n_samples(n_samples)
-    rng = check_random_state(random_state)
-    if "random_state" in inspect.signature(density.sample).parameters:
-        return density.sample(n_samples, random_state=rng, **kwargs)
-    density = copy.copy(density)
-    if hasattr(density, "random_state"):
-        density.random_state = rng
-    drawn = density.sample(n_samples, **kwargs)
-    rows = drawn[0] if isinstance(drawn, tuple) else drawn
-    return rows[rng.permutation(n_samples)]
+def _has_density(sampler: LatentSampler) -> bool:
+    if not hasattr(sampler, "_log_density"):
+        raise AttributeError(f"{type(sampler).__name__} has no density in closed form.")
+    return True
 
 
 @estimator
 class LatentSampler(BaseEstimator, ABC):
-    """Base of the samplers: validation, and the manifold of the codes.
+    """Base of the samplers: validation, labels, rejection, and the manifold of the codes.
 
-    A sampler implements ``_fit(Z, model)`` and ``_draw(n, rng)``.
+    A sampler implements ``_fit(Z, model)``, ``_draw(n, rng)`` and, if it has a density,
+    ``_log_density(Z)``.
 
     Attributes
     ----------
@@ -81,7 +43,11 @@ class LatentSampler(BaseEstimator, ABC):
         Dimension of the codes.
     manifold_ : Euclidean or Sphere
         Where the draws lie.
+    classes_, shares_, samplers_ : ndarray, ndarray, list
+        With labels or modes: which, their shares, and the sampler of each.
     """
+
+    manifolds: ClassVar[tuple[str, ...]] = ("euclidean", "sphere")  # that its draws can lie on
 
     space: Annotated[
         Literal["unit", "ambient"],
@@ -89,6 +55,21 @@ class LatentSampler(BaseEstimator, ABC):
         or the codes before projection (paper L, Eq. 18). The draws are projected in both cases.
         Without such a model it changes nothing.""",
     ] = "unit"
+    conditional: Annotated[
+        bool,
+        """Whether to fit a density of its own to the codes of each label in y, so that labels can
+        be asked for. Off by default: searches pass y for other reasons.""",
+    ] = False
+    stratify: Annotated[
+        Literal["auto"] | None,
+        """``"auto"`` finds the modes of the codes, without labels, gives each a density of its
+        own, and keeps their shares.""",
+    ] = None
+    min_distance: Annotated[
+        NonNegative | None,
+        """Reject draws nearer than this to a code that was fitted, in units of the median
+        distance of codes to their nearest neighbours. The codes are then kept.""",
+    ] = None
     random_state: Annotated[Any, "Seed of the fit, where a fit is random."] = None
 
     def fit(self, X: Any, y: Any = None, *, model: Any = None) -> LatentSampler:
@@ -98,8 +79,8 @@ class LatentSampler(BaseEstimator, ABC):
         ----------
         X : array-like of shape (n_samples, n_components)
             Codes, before projection where the model's are spherical.
-        y : None
-            Ignored.
+        y : array-like of shape (n_samples,), optional
+            Labels, for ``conditional=True``; otherwise ignored.
         model : LatentVariableModel, optional
             The trained model, which knows the manifold and the prior; Euclidean codes without it.
 
@@ -109,11 +90,27 @@ class LatentSampler(BaseEstimator, ABC):
         """
         check_fields(self)
         Z = validate_data(self, X, dtype=np.float64)
+        labels = self._check_labels(y, len(Z))
         self.manifold_ = getattr(model, "manifold", Euclidean())
-        self._fit(self._project(Z) if self.space == "unit" else Z, model)
+        Z = self._project(Z) if self.space == "unit" else Z
+        if labels is None and self.stratify == "auto":
+            labels = find_modes(Z, self.random_state)
+        self._fit_groups(Z, labels, model)
+        if self.min_distance is not None:
+            self.codes_ = self._project(Z)
+            apart = nearest(self.codes_, self.codes_, 1)[0] if len(Z) > 1 else np.zeros(1)
+            self.spacing_ = float(np.median(apart))
         return self
 
-    def sample(self, n_samples: int = 1, random_state: Any = None) -> np.ndarray:
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: Any = None,
+        *,
+        y: Any = None,
+        balance: dict[Any, float] | None = None,
+        condition: Callable[[np.ndarray], Any] | None = None,
+    ) -> np.ndarray:
         """Draw codes.
 
         Parameters
@@ -122,15 +119,129 @@ class LatentSampler(BaseEstimator, ABC):
             Number of codes.
         random_state : int, RandomState or None, default=None
             None draws from numpy's global state.
+        y : object or array-like of shape (n_samples,), optional
+            The label of all draws, or of each. Needs ``conditional=True``.
+        balance : dict of label to share, optional
+            Shares of the labels among the draws; by default those of the codes. Needs
+            ``conditional=True``.
+        condition : callable, optional
+            Takes codes and returns a bool each: draws that fail are drawn again.
 
         Returns
         -------
         ndarray of shape (n_samples, n_components)
-            In random order.
+            In random order, or in that of y.
+
+        Raises
+        ------
+        ValueError
+            For labels that were not fitted.
+        RuntimeError
+            If hardly any draw satisfies the condition.
         """
         check_is_fitted(self)
-        n_samples = check_n_samples(n_samples)
-        return self._project(self._draw(n_samples, check_random_state(random_state)))
+        n = check_n_samples(n_samples)
+        rng = check_random_state(random_state)
+        if y is None and balance is None and not hasattr(self, "samplers_"):
+            return self._accepted(self, n, rng, condition)
+        groups = self._groups(n, y, balance, rng)
+        drawn = np.empty((n, self.n_features_in_))
+        for k, group in enumerate(self.samplers_):
+            at = np.nonzero(groups == k)[0]
+            if len(at):
+                drawn[at] = self._accepted(group, len(at), rng, condition)
+        return drawn
+
+    @available_if(_has_density)
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Log-density of the draws at codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_components)
+            Codes; where the model's are spherical they are projected first.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            With respect to volume, or on the sphere to its surface; rejection is left out of
+            account.
+        """
+        check_is_fitted(self)
+        Z = self._project(validate_data(self, X, dtype=np.float64, reset=False))
+        if not hasattr(self, "samplers_"):
+            return self._log_density(Z)
+        parts = [group._log_density(Z) for group in self.samplers_]
+        return logsumexp(np.stack(parts, axis=1) + np.log(self.shares_), axis=1)
+
+    # ----------------------------------------------------------------------- labels and modes
+    def _check_labels(self, y: Any, n: int) -> np.ndarray | None:
+        if not self.conditional:
+            return None
+        if y is None:
+            raise ValueError("conditional=True needs labels: pass y to fit.")
+        labels = column_or_1d(y)
+        if len(labels) != n:
+            raise ValueError(f"There are {n} codes and {len(labels)} labels in y.")
+        return labels
+
+    def _fit_groups(self, Z: np.ndarray, labels: np.ndarray | None, model: Any) -> None:
+        for name in ("classes_", "shares_", "samplers_"):
+            self.__dict__.pop(name, None)
+        if labels is None:
+            self._fit(Z, model)
+            return
+        self.classes_, counts = np.unique(labels, return_counts=True)
+        self.shares_ = counts / counts.sum()
+        self.samplers_ = []
+        for label in self.classes_:
+            group = clone(self).set_params(conditional=False, stratify=None, min_distance=None)
+            group.manifold_, group.n_features_in_ = self.manifold_, self.n_features_in_
+            group._fit(borrow(Z, labels, label, self.random_state), model)
+            self.samplers_.append(group)
+
+    def _groups(self, n: int, y: Any, balance: Any, rng: np.random.RandomState) -> np.ndarray:
+        """Which group each draw comes from."""
+        if y is not None or balance is not None:
+            if not self.conditional:
+                raise ValueError(
+                    "This sampler knows no labels: set conditional=True, and fit it with y."
+                )
+            if y is not None and balance is not None:
+                raise ValueError("Pass y or balance, not both.")
+        if y is None:
+            shares = self.shares_ if balance is None else parse_shares(balance, self.classes_)
+            return rng.permutation(
+                np.repeat(np.arange(len(shares)), stratified_counts(shares, n, rng))
+            )
+        wanted = np.full(n, y) if np.ndim(y) == 0 else column_or_1d(y)
+        if len(wanted) != n:
+            raise ValueError(f"y has {len(wanted)} labels, but n_samples={n}.")
+        unknown = [label for label in np.unique(wanted) if label not in self.classes_]
+        if unknown:
+            raise ValueError(f"y has labels {unknown} that were not fitted: {list(self.classes_)}.")
+        return np.searchsorted(self.classes_, wanted)
+
+    # ------------------------------------------------------------------------------- rejection
+    def _accepted(
+        self,
+        group: LatentSampler,
+        n: int,
+        rng: np.random.RandomState,
+        condition: Callable[[np.ndarray], Any] | None,
+    ) -> np.ndarray:
+        def propose(size: int) -> np.ndarray:
+            return self._project(group._draw(size, rng))
+
+        if not self.min_distance:
+            return draw_accepted(propose, n, condition, "condition")
+        apart = self.min_distance * self.spacing_
+
+        def accept(Z: np.ndarray) -> np.ndarray:
+            far = nearest(Z, self.codes_, 1)[0][:, 0] >= apart
+            return far if condition is None else far & np.asarray(condition(Z), dtype=bool)
+
+        return draw_accepted(propose, n, accept, f"min_distance={self.min_distance}")
 
     def _project(self, Z: np.ndarray) -> np.ndarray:
         if isinstance(self.manifold_, Sphere) and not Z.any(axis=1).all():

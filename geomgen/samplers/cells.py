@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
@@ -9,7 +10,11 @@ from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
 from geomgen._fields import Count, Positive, estimator
+from geomgen.manifolds import Sphere
 from geomgen.samplers._base import LatentSampler
+from geomgen.samplers._projected import Block, component_batches, log_mixture
+from geomgen.samplers._strata import stratified_counts
+from geomgen.samplers._whitening import on_the_flat, whitening
 
 __all__ = ["CellSampler"]
 
@@ -55,7 +60,7 @@ class CellSampler(LatentSampler):
 
     def _fit(self, Z: np.ndarray, model: Any) -> None:
         n = len(Z)
-        self.mean_, whiten, self.unwhiten_ = _whitening(Z)
+        self.mean_, whiten, self.unwhiten_ = whitening(Z)
         U = (Z - self.mean_) @ whiten
         n_cells = int(np.clip(n / 50, 1, 1000)) if self.n_cells is None else min(self.n_cells, n)
         ridge = self.ridge or (1e-3 if n > n_cells * U.shape[1] else 1e-2)
@@ -78,31 +83,27 @@ class CellSampler(LatentSampler):
             return kmeans.fit(U).labels_
 
     def _draw(self, n: int, rng: np.random.RandomState) -> np.ndarray:
-        counts = _stratified_counts(self.weights_, n, rng)
+        counts = stratified_counts(self.weights_, n, rng)
         noise = np.split(rng.standard_normal((n, self.means_.shape[1])), np.cumsum(counts)[:-1])
         cells = zip(self.means_, self.factors_, noise, strict=True)
         U = np.concatenate([mean + e @ factor.T for mean, factor, e in cells])
         return rng.permutation(U @ self.unwhiten_ + self.mean_)
 
+    def _log_density(self, Z: np.ndarray) -> np.ndarray:
+        covariances = self.factors_ @ np.swapaxes(self.factors_, 1, 2)
+        if isinstance(self.manifold_, Sphere):
+            means = self.means_ @ self.unwhiten_ + self.mean_
+            covariances = self.unwhiten_.T @ covariances @ self.unwhiten_
+            return log_mixture(Z, self._blocks(means, covariances), True)
+        U, log_volume = on_the_flat(Z, self.mean_, self.unwhiten_)
+        return log_mixture(U, self._blocks(self.means_, covariances), False) + log_volume
 
-def _whitening(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, whitening map and its inverse, over the directions in which the codes vary."""
-    mean = Z.mean(0)
-    _, scale, directions = np.linalg.svd(Z - mean, full_matrices=False)
-    scale = scale / np.sqrt(len(Z))
-    kept = scale > max(1e-6 * scale.max(initial=0), 1e-12 * np.abs(Z).max())
-    scale, directions = scale[kept], directions[kept]
-    return mean, directions.T / scale, scale[:, None] * directions
+    def _blocks(self, means: np.ndarray, covariances: np.ndarray) -> Iterator[Block]:
+        for part in component_batches(*means.shape):
+            yield self.weights_[part], means[part], covariances[part]
 
 
 def _factor(cell: np.ndarray, ridge: float) -> np.ndarray:
     centred = cell - cell.mean(0)
     covariance = centred.T @ centred / len(cell)
     return np.linalg.cholesky(covariance + ridge * np.eye(cell.shape[1]))
-
-
-def _stratified_counts(weights: np.ndarray, n: int, rng: np.random.RandomState) -> np.ndarray:
-    """Split n draws by weight; each count is its expectation, rounded up or down (unbiased)."""
-    edges = np.r_[0.0, np.cumsum(weights)] / weights.sum()
-    edges[-1] = 1.0
-    return np.diff(np.ceil(edges * n - rng.random_sample()).astype(int).clip(0, n))

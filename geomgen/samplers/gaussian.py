@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.stats import multivariate_normal
 
 from geomgen._fields import estimator
+from geomgen.manifolds import Sphere
 from geomgen.samplers._base import LatentSampler
+from geomgen.samplers._projected import log_mixture
 
 __all__ = ["GaussianSampler"]
 
@@ -15,6 +18,8 @@ __all__ = ["GaussianSampler"]
 @estimator
 class GaussianSampler(LatentSampler):
     r"""One multivariate Gaussian fitted to the codes ("MVG"), :math:`z \sim N(\mu, \Sigma)`.
+
+    On the sphere the density is that of the projected draws (paper L, Lemma 1, Eq. 17).
 
     Attributes
     ----------
@@ -45,3 +50,11 @@ class GaussianSampler(LatentSampler):
 
     def _draw(self, n: int, rng: np.random.RandomState) -> np.ndarray:
         return self.mean_ + rng.standard_normal((n, len(self.factor_))) @ self.factor_
+
+    def _log_density(self, Z: np.ndarray) -> np.ndarray:
+        covariance = self.factor_.T @ self.factor_
+        if isinstance(self.manifold_, Sphere):
+            return log_mixture(Z, [(np.ones(1), self.mean_[None], covariance[None])], True)
+        # codes that fill fewer dimensions have a density on the flat that they fill
+        law = multivariate_normal(self.mean_, covariance, allow_singular=True)
+        return np.atleast_1d(law.logpdf(Z))

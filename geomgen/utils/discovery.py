@@ -50,7 +50,7 @@ def all_samplers() -> list[tuple[str, type]]:
     Examples
     --------
     >>> all_samplers()[0]
-    ('CellSampler', <class 'geomgen.samplers.cells.CellSampler'>)
+    ('AutoSampler', <class 'geomgen.samplers.auto.AutoSampler'>)
     """
     return sorted(_public(samplers, LatentSampler))
 

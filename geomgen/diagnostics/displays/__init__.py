@@ -10,6 +10,7 @@ from geomgen.diagnostics.displays.directions import RadialSensitivityDisplay, Sp
 from geomgen.diagnostics.displays.gaps import GapDisplay
 from geomgen.diagnostics.displays.history import HistoryDisplay
 from geomgen.diagnostics.displays.latent import LatentDisplay
+from geomgen.diagnostics.displays.samplers import SamplersDisplay
 from geomgen.diagnostics.displays.samples import SamplesDisplay
 from geomgen.diagnostics.displays.volumes import VolumeDisplay
 
@@ -19,6 +20,7 @@ __all__ = [
     "HistoryDisplay",
     "LatentDisplay",
     "RadialSensitivityDisplay",
+    "SamplersDisplay",
     "SamplesDisplay",
     "SpectrumDisplay",
     "VolumeDisplay",

@@ -1,0 +1,114 @@
+"""The sampler that measures best on held-out codes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from geomgen._fields import Count, Fraction, estimator
+from geomgen.metrics.energy import energy_distance
+from geomgen.metrics.memorisation import memorisation
+from geomgen.samplers._base import LatentSampler
+from geomgen.samplers.cells import CellSampler
+from geomgen.samplers.gaussian import GaussianSampler
+from geomgen.samplers.local import LocalSampler
+from geomgen.samplers.mixture import MixtureSampler
+
+__all__ = ["AutoSampler"]
+
+
+@estimator
+class AutoSampler(LatentSampler):
+    """Try several samplers, and keep the one whose draws are nearest to held-out codes.
+
+    Each candidate is fitted to four fifths of the codes and judged by the energy distance of its
+    draws to the rest. One whose draws prefer the codes it was fitted to over those held out is
+    copying, and is not taken unless all do. The best is fitted anew to all codes.
+
+    Attributes
+    ----------
+    sampler_ : LatentSampler
+        The best.
+    report_ : DataFrame
+        One row a candidate, best first: ``energy_distance``, ``preference`` and its lower bound,
+        the share expected of it without copying, and whether it ``copies``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Z = np.random.RandomState(0).normal(size=(500, 2)) + np.array([[-9], [9]] * 250)
+    >>> sampler = AutoSampler(random_state=0).fit(Z)
+    >>> bool(sampler.report_.loc["GaussianSampler", "energy_distance"] > 0.1)
+    True
+    """
+
+    candidates: Annotated[
+        list | None,
+        """Samplers to try; by default cells, local Gaussians, a mixture of 10 and one Gaussian.""",
+    ] = None
+    held_out: Annotated[Fraction, "Share of the codes that judge."] = 0.2
+    n_judged: Annotated[Count, "Most codes, and draws, that are compared."] = 3000
+
+    def _fit(self, Z: np.ndarray, model: Any) -> None:
+        candidates = self.candidates
+        if candidates is None:
+            candidates = [CellSampler(), LocalSampler(), MixtureSampler(), GaussianSampler()]
+        n_held = round(self.held_out * len(Z))
+        if n_held < 10:  # nothing could be told apart
+            self.report_ = pd.DataFrame()
+            self.sampler_ = self._fitted(candidates[0], Z, model)
+            return
+        rng = check_random_state(self.random_state)
+        order = rng.permutation(len(Z))
+        held, train = Z[order[:n_held]], Z[order[n_held:]]
+        rows = {}
+        for candidate in candidates:
+            name = type(candidate).__name__
+            name = name if name not in rows else repr(candidate)
+            rows[name] = self._judge(self._fitted(candidate, train, model), train, held, rng)
+        report = pd.DataFrame.from_dict(rows, orient="index")
+        chosen = report["energy_distance"].where(~report["copies"], np.inf).argmin()
+        if report["copies"].all():
+            chosen = int(report["preference"].argmin())
+            warnings.warn(
+                "Every sampler's draws prefer the codes it was fitted to: the one that does so "
+                "least is taken. Set min_distance, or fit to more rows.",
+                UserWarning,
+                stacklevel=4,
+            )
+        self.report_ = report.sort_values("energy_distance")
+        self.sampler_ = self._fitted(candidates[chosen], Z, model)
+
+    def _fitted(self, candidate: LatentSampler, Z: np.ndarray, model: Any) -> LatentSampler:
+        made = clone(candidate)
+        if made.random_state is None:
+            made.set_params(random_state=self.random_state)
+        made.manifold_, made.n_features_in_ = self.manifold_, self.n_features_in_
+        made._fit(Z, model)
+        return made
+
+    def _judge(
+        self,
+        fitted: LatentSampler,
+        train: np.ndarray,
+        held: np.ndarray,
+        rng: np.random.RandomState,
+    ) -> dict[str, Any]:
+        drawn = self._project(fitted._draw(self.n_judged, rng))
+        train, held = self._project(train), self._project(held)
+        found = memorisation(drawn, train, held)
+        return {
+            "energy_distance": energy_distance(held[: self.n_judged], drawn),
+            "preference": found.preference,
+            "low": found.preference_interval[0],
+            "expected": found.training_share,
+            "copies": bool(found.preference_interval[0] > found.training_share),
+        }
+
+    def _draw(self, n: int, rng: np.random.RandomState) -> np.ndarray:
+        return self.sampler_._draw(n, rng)
