@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -110,6 +111,14 @@ class Generating(Trainable):
         """
         check_is_fitted(self)
         return self._draw_codes(n_samples, random_state, **kwargs)
+
+    @property
+    def sampler_report_(self) -> pd.DataFrame:
+        """What ``sampler="auto"`` measured of each candidate."""
+        report = getattr(getattr(self, "sampler_", None), "report_", None)
+        if report is None:
+            raise AttributeError("There is a sampler_report_ after a fit with sampler='auto' only.")
+        return report
 
     # ---------------------------------------------------------------------------------- fitting
     def _check_structure(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
@@ -19,6 +20,7 @@ from geomgen._fields import NonNegative, check_fields, estimator
 from geomgen._rejection import draw_accepted
 from geomgen.manifolds import Euclidean, Sphere
 from geomgen.metrics._pairs import nearest
+from geomgen.metrics.memorisation import Memorisation, memorisation
 from geomgen.samplers._strata import borrow, find_modes, parse_shares, stratified_counts
 
 __all__ = ["LatentSampler"]
@@ -173,6 +175,45 @@ class LatentSampler(BaseEstimator, ABC):
             return self._log_density(Z)
         parts = [group._log_density(Z) for group in self.samplers_]
         return logsumexp(np.stack(parts, axis=1) + np.log(self.shares_), axis=1)
+
+    def memorisation(
+        self, X: Any, X_holdout: Any, *, n_samples: int = 5000, random_state: Any = 0
+    ) -> Memorisation:
+        """Say whether draws are nearer to the fitted codes than to codes that were held out.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_components)
+            Codes that the sampler was fitted to, as the model's ``transform`` gives them.
+        X_holdout : array-like of shape (m, n_components)
+            Codes of rows that neither the model nor the sampler has seen.
+        n_samples : int, default=5000
+            Draws compared.
+        random_state : int, RandomState or None, default=0
+            Seed of the draws.
+
+        Returns
+        -------
+        Memorisation
+            The preference beside the share expected of it, with an interval; see
+            :func:`geomgen.metrics.memorisation`.
+
+        Warns
+        -----
+        UserWarning
+            If the draws are copies: the whole interval of the preference is above what is
+            expected.
+        """
+        found = memorisation(self.sample(n_samples, random_state), X, X_holdout)
+        if found.preference_interval[0] > found.training_share:
+            warnings.warn(
+                f"{type(self).__name__} copies: {found.preference:.0%} of its draws are nearest "
+                f"to a code it was fitted to, and {found.training_share:.0%} is expected. Raise "
+                "its smoothing, set min_distance, or fit it to more codes.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return found
 
     # ----------------------------------------------------------------------- labels and modes
     def _check_labels(self, y: Any, n: int) -> np.ndarray | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
+from sklearn import config_context
 from sklearn.cluster import MiniBatchKMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from geomgen._fields import Count, Positive, estimator
+from geomgen._fields import Count, Interval, Positive, estimator
 from geomgen.manifolds import Sphere
 from geomgen.samplers._base import LatentSampler
 from geomgen.samplers._projected import Block, component_batches, log_mixture
@@ -57,6 +61,13 @@ class CellSampler(LatentSampler):
         """Added to the whitened covariances' diagonals, where the codes' own variance is 1; by
         default 1e-3 for cells of more codes than dimensions on average, 1e-2 otherwise.""",
     ] = None
+    whiten: Annotated[
+        bool, "Whether k-means sees whitened codes, or the codes as they are, in one unit."
+    ] = True
+    em_steps: Annotated[
+        Annotated[int, Interval(0)],
+        """Steps of EM that the mixture is refined by: likelier, and many times slower to fit.""",
+    ] = 0
 
     def _fit(self, Z: np.ndarray, model: Any) -> None:
         n = len(Z)
@@ -64,14 +75,34 @@ class CellSampler(LatentSampler):
         U = (Z - self.mean_) @ whiten
         n_cells = int(np.clip(n / 50, 1, 1000)) if self.n_cells is None else min(self.n_cells, n)
         ridge = self.ridge or (1e-3 if n > n_cells * U.shape[1] else 1e-2)
-        labels = self._assign(U, n_cells)
+        seen = U if self.whiten else U @ self.unwhiten_
+        labels = self._assign(seen, n_cells)
         cells = [U[labels == label] for label in np.unique(labels)]
         self.weights_ = np.array([len(cell) / n for cell in cells])
         self.means_ = np.stack([cell.mean(0) for cell in cells])
         self.factors_ = np.stack([_factor(cell, ridge) for cell in cells])
+        if self.em_steps:
+            self._refine(U, ridge)
+
+    def _refine(self, U: np.ndarray, ridge: float) -> None:
+        mixture = GaussianMixture(
+            len(self.weights_),
+            reg_covar=ridge,
+            max_iter=self.em_steps,
+            weights_init=self.weights_,
+            means_init=self.means_,
+            precisions_init=np.linalg.inv(self.factors_ @ np.swapaxes(self.factors_, 1, 2)),
+            random_state=0,  # it has nothing to draw
+        )
+        with threadpool_limits(1), config_context(array_api_dispatch=False):
+            with warnings.catch_warnings():  # a few steps are what was asked for
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                mixture.fit(U)
+        self.weights_, self.means_ = mixture.weights_, mixture.means_
+        self.factors_ = np.linalg.cholesky(mixture.covariances_)
 
     def _assign(self, U: np.ndarray, n_cells: int) -> np.ndarray:
-        """Label each whitened code with its cell."""
+        """Label each code with its cell."""
         U = U.astype(np.float32)
         n_cells = min(n_cells, len(np.unique(U, axis=0))) if n_cells > 1 else 1
         if n_cells == 1:
