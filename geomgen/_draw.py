@@ -59,4 +59,5 @@ def draw(density: Any, n_samples: int, random_state: Any = None, **kwargs: Any) 
         density.random_state = rng
     drawn = density.sample(n_samples, **kwargs)
     rows = drawn[0] if isinstance(drawn, tuple) else drawn
-    return rows[rng.permutation(n_samples)]
+    order = rng.permutation(n_samples)
+    return rows.iloc[order].reset_index(drop=True) if hasattr(rows, "iloc") else rows[order]

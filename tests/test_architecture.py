@@ -19,9 +19,9 @@ MODULES = sorted(
 )
 
 METRICS = (  # of rows alone
-    "_checks _encode _features _intervals _pairs _rarity _registry _tables columns comparison "
-    "diversity energy frechet memorisation mmd neighbours rare rare_report spectrum two_sample "
-    "utility wasserstein"
+    "_checks _encode _features _intervals _pairs _rarity _registry _tables _verdicts columns "
+    "comparison diversity energy frechet memorisation mmd neighbours rare rare_report spectrum "
+    "two_sample utility wasserstein"
 ).split()
 JUDGES = "_bench _draws compare evaluate scorers scoring".split()  # of generators
 

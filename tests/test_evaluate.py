@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
@@ -12,7 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from geomgen.metrics import MetricScorer, compare, energy_distance, evaluate
-from geomgen.metrics._bench import Bench, _of_floor, _of_share, _of_test, resolve
+from geomgen.metrics._bench import Bench, resolve
+from geomgen.metrics._verdicts import of_floor, of_lift, of_share, of_test
 from geomgen.models import AE
 
 from .helpers import small
@@ -84,7 +86,9 @@ def test_a_lost_mode():
         ((1.0, 1.0, 0.1, False), "at the floor"),
         ((3.1, 1.0, 0.1, False), "3.1× the floor"),
         ((0.1, 1.0, 0.1, False), "below the floor"),
-        ((0.5, 0.0, 0.1, False), "5 sd above the floor"),
+        ((0.5, 0.0, 0.1, False), "above the floor"),
+        ((0.5, 0.4, 0.05, None), "unlike real rows"),
+        ((0.42, 0.4, 0.05, None), "as real rows"),
         ((0.5, 0.9, 0.1, True), "below real rows"),
         ((1.5, 0.9, 0.1, True), "above real rows"),
         ((0.85, 0.9, 0.1, True), "as real rows"),
@@ -92,12 +96,18 @@ def test_a_lost_mode():
     ],
 )
 def test_verdict_words(arguments, words):
-    assert _of_floor(*arguments) == words
+    assert of_floor(*arguments) == words
 
 
 def test_other_verdict_words():
-    assert _of_test(0.314) == "not told apart (p = .314)"
-    assert _of_share((0.4, 0.6), 0.7) == "nearer to held-out rows"
+    assert of_test(0.314) == "not told apart (p = .314)"
+    assert of_share(0.5, (0.4, 0.6), 0.7) == "nearer to held-out rows"
+    assert of_share(0.5, (0.4, 0.6), 0.5) == "no sign of copies"
+    assert of_share(0.54, (0.51, 0.57), 0.5) == "leans to training rows"
+    assert of_share(0.8, (0.7, 0.9), 0.5) == "nearer to training rows: copies"
+    assert of_lift(0.9, 1.2) == "at its rate" and of_lift(0.0, 38.0) == "too uncertain to say"
+    assert of_lift(0.1, 0.6) == "too few" and of_lift(1.1, 2.0) == "too many"
+    assert of_lift(np.nan, np.nan) == "the judge cannot tell"
 
 
 # -------------------------------------------------------------------------------- generators
@@ -193,8 +203,21 @@ def test_a_pair_of_rows_and_labels():
     rows, labels = fresh(700, 0)
     table = evaluate((rows, labels), TRAIN, TEST, y=Y2, metrics=["train_on_synthetic"])
     assert table.loc["train_on_synthetic", "value"] > 0.8
+    lost = evaluate((rows, np.zeros(700, bool)), TRAIN, TEST, y=Y2, metrics=["train_on_synthetic"])
+    assert lost.loc["train_on_synthetic", "verdict"] == "one class only: nothing to train"
+    stray = np.where(np.arange(700) < 7, 5, labels.astype(int))
+    found = evaluate(
+        (rows, stray), TRAIN, TEST, y=tuple(np.asarray(y, int) for y in Y2),
+        metrics=["train_on_synthetic"],
+    )  # fmt: skip
+    assert "1.0% stray labels" in found.loc["train_on_synthetic", "verdict"]
     with pytest.raises(ValueError, match="no labels"):
         evaluate(rows, TRAIN, TEST, y=Y2, metrics=["train_on_synthetic"])
+
+
+FRAME = pd.DataFrame(TRAIN, columns=list("abc"))
+TWICE = FRAME.set_axis(["a", "b", "a"], axis=1)
+WORDS = FRAME.assign(a="word")
 
 
 @pytest.mark.parametrize(
@@ -202,6 +225,17 @@ def test_a_pair_of_rows_and_labels():
     [
         ({"X_test": TEST[:, :2]}, ValueError, "3 columns and X_test 2"),
         ({"X_train": TRAIN[:1]}, ValueError, "at least two rows"),
+        ({"X_train": TRAIN[:, 0]}, ValueError, "X_train of shape .* rows and columns"),
+        ({"X_train": csr_matrix(TRAIN)}, TypeError, "X_train: csr_matrix is no table"),
+        ({"generator": None}, TypeError, "generator=None"),
+        ({"generator": "ae"}, TypeError, "generator='ae'"),
+        ({"metrics": []}, ValueError, "metrics is empty"),
+        ({"n_samples": 2.5}, ValueError, "n_samples=2.5"),
+        ({"y": Y2, "rare_label": 7, "metrics": ["rare_modes"]}, ValueError, "rare label 7"),
+        ({"target": 1}, ValueError, "measurements, not labels"),
+        ({"target": [1]}, TypeError, "one column"),
+        ({"generator": TWICE, "X_train": TWICE, "X_test": TWICE}, ValueError, "same name"),
+        ({"generator": WORDS, "X_train": FRAME, "X_test": FRAME}, ValueError, "'a' holds numbers"),
         ({"generator": TEST[:, :2]}, ValueError, "generated rows"),
         ({"generator": KernelDensity}, TypeError, "fitted generator"),
         ({"y": Y}, TypeError, "y must be a pair"),
@@ -212,13 +246,46 @@ def test_a_pair_of_rows_and_labels():
         ({"preprocess": 3}, TypeError, "transformer"),
         ({"n_repeats": 1}, ValueError, "n_repeats"),
         ({"generator": pd.DataFrame(TEST[:, :2]), "X_train": pd.DataFrame(TRAIN)},
-         ValueError, "lack columns"),
+         ValueError, "are not there"),
     ],
 )  # fmt: skip
 def test_bad_input(change, error, message):
     given = {"generator": TEST, "X_train": TRAIN, "X_test": TEST, "metrics": CHEAP} | change
     with pytest.raises(error, match=message):
         evaluate(given.pop("generator"), given.pop("X_train"), given.pop("X_test"), **given)
+
+
+def test_dates_count_as_numbers_and_names_are_left_out():
+    """Copies a second later are copies, whatever their names."""
+    start = pd.Timestamp("2024-01-01")
+    rows = pd.DataFrame({
+        "x": RNG.normal(size=900),
+        "when": start + pd.to_timedelta(RNG.randint(10**7, size=900), unit="s"),
+        "who": [f"name {k}" for k in range(900)],
+    })  # fmt: skip
+    train, test = rows[:600], rows[600:]
+    copies = train.assign(when=train["when"] + pd.Timedelta("1s"), who="nobody")
+    with pytest.warns(UserWarning, match=r"\['who'\] have a name of its own"):
+        table = evaluate(copies, train, test, metrics=["memorisation", "recall"])
+    assert table.loc["preference", "verdict"] == "nearer to training rows: copies"
+    with pytest.warns(UserWarning, match="who"):
+        fresh = evaluate(rows[300:], rows[:300], test, metrics=["recall"])
+    assert fresh.loc["recall", "value"] > 0.9
+
+
+def test_any_column_names():
+    frames = [pd.DataFrame(part, columns=[3, 0, "b"]) for part in (TRAIN, TEST)]
+    plain = evaluate(TRAIN, TRAIN, TEST, metrics=CHEAP, n_repeats=3)
+    named = evaluate(frames[0], *frames, metrics=CHEAP, n_repeats=3)
+    pd.testing.assert_frame_equal(named, plain)
+
+
+def test_one_rare_label_throughout():
+    """The least frequent of the training labels, though the test's is another."""
+    y_train = np.repeat([0, 1, 2], [500, 300, 200])
+    y_test = np.repeat([0, 1, 2], [100, 20, 380])
+    bench = Bench(TRAIN, TEST, y=(y_train, y_test), metrics=["rare_modes"])
+    assert bench.rare_label == 2 and bench.rate == 0.2
 
 
 # ----------------------------------------------------------------------------------- compare
@@ -286,9 +353,14 @@ def test_compare_is_reproducible_and_seeds_what_is_unseeded():
 
 
 def test_a_generator_that_fails_leaves_the_others():
-    with pytest.warns(UserWarning, match="'bad' failed on fold ., seed 0.*no draws today"):
-        found = compare({"bad": Shifted("fail"), "good": Shifted(0.1)}, X, cv=2, metrics=CHEAP)
-    assert set(found.values["generator"]) == {"good"}
+    pair = {"bad": Shifted("fail"), "good": Shifted(0.1)}
+    for n_jobs in (None, 2):
+        with pytest.warns(UserWarning, match="'bad' failed on fold ., seed 0.*no draws today"):
+            found = compare(pair, X, cv=2, metrics=CHEAP, n_repeats=2, n_jobs=n_jobs)
+        assert set(found.values["generator"]) == {"good"}
+    with pytest.warns(UserWarning, match="no draws today"):
+        with pytest.raises(RuntimeError, match="Every generator failed on fold 0.*no draws today"):
+            compare({"bad": Shifted("fail")}, X, cv=2, metrics=CHEAP)
 
 
 def test_compare_plot():

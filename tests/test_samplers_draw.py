@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom
 from sklearn.base import BaseEstimator
@@ -139,3 +140,15 @@ def test_make_sampler_rejects_objects(given):
 def test_make_sampler_rejects_names(given):
     with pytest.raises(ValueError, match="Unknown sampler.*'cells'.*'gmm'"):
         make_sampler(given)
+
+
+def test_draw_of_a_frame():
+    """An estimator of somebody else's that returns one, with an index of its own."""
+    frame = pd.DataFrame({"a": np.arange(9.0)}, index=np.arange(9) + 100)
+
+    class Rows(BaseEstimator):
+        def sample(self, n_samples):
+            return frame[:n_samples]
+
+    drawn = draw(Rows(), 5, 0)
+    assert drawn.index.tolist() == list(range(5)) and sorted(drawn["a"]) == [0, 1, 2, 3, 4]

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.decomposition import PCA
@@ -114,6 +115,8 @@ def test_parameters_of_a_metric():
     assert scorer.params == {"kernel": "imq"} and scorer.n_samples == 50
     fitted = Fixed(X[:50] + 1).fit(X)
     assert scorer(fitted, X) == -kernel_mmd(X, X[:50] + 1, kernel="imq")
+    both = get_scorer("kernel_mmd", params={"kernel": "imq"}, unbiased=False)
+    assert both.params == {"kernel": "imq", "unbiased": False}
     with pytest.raises(TypeError, match="no parameters of 'kernel_mmd'"):
         get_scorer("kernel_mmd", n_neighbors=3)
 
@@ -168,8 +171,13 @@ def test_memorisation_scorer():
     expected = -abs(found.preference - 200 / 300)
     assert scorer(copies, held) == pytest.approx(expected) and expected < -0.2
     assert scorer(fresh, held) > -0.15
-    with pytest.raises(ValueError, match="X_train"):
+    frame = polars.DataFrame(X, schema=["a", "b", "c"])
+    by_frame = MemorisationScorer(X_train=frame, preprocess="standard", n_samples=400)
+    assert by_frame(copies, pd.DataFrame(held, columns=["a", "b", "c"])) < -0.2
+    with pytest.raises(ValueError, match="X_train=X"):
         MemorisationScorer()(copies, held)
+    with pytest.raises(ValueError, match="no row besides"):
+        MemorisationScorer(X_train=held)(copies, held)
 
 
 def test_train_on_synthetic_scorer():
@@ -178,6 +186,18 @@ def test_train_on_synthetic_scorer():
     assert scorer(Fixed(rows + 0.01).fit(rows), rows) == 1.0  # labels between 0 and 1 are rounded
     swapped = np.c_[X, y != "rare"].astype(float)
     assert scorer(Fixed(swapped).fit(rows), rows) == 0.0
+    # a fold that lacks a class: its labels are rounded among all of them, if they are known
+    part = rows[rows[:, 3] == 0][:40]
+    fitted = Fixed(rows).fit(rows)
+    known = TrainOnSyntheticScorer(
+        target=3,
+        classes=[0, 1],
+        classifier=DecisionTreeClassifier(random_state=0),
+        scoring="accuracy",
+    )
+    assert known(fitted, part) == 1.0
+    with pytest.raises(ValueError, match="one class only"):
+        TrainOnSyntheticScorer(target=3)(fitted, part)
     with pytest.raises(ValueError, match="target=9 is no column"):
         TrainOnSyntheticScorer(target=9)(Fixed(rows).fit(rows), rows)
 

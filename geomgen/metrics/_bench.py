@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
+from sklearn.utils.multiclass import type_of_target
 
 from geomgen.metrics._draws import draw_rows
-from geomgen.metrics._encode import as_rows, fit_encoder, nearest_label, split_target, take
+from geomgen.metrics._encode import (
+    as_rows,
+    fit_encoder,
+    nearest_label,
+    split_target,
+    stack,
+    take,
+)
 from geomgen.metrics._registry import METRICS, Metric
+from geomgen.metrics._verdicts import of_floor, of_lift, of_share, of_test
 from geomgen.metrics.memorisation import memorisation
 from geomgen.metrics.rare import is_rare
 from geomgen.metrics.rare_report import rare_mode_report
@@ -52,9 +63,9 @@ class Bench:
     _floors: dict[int, dict[str, tuple[float, float]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.X_train = as_rows(self.X_train)
+        self.X_train = as_rows(self.X_train, name="X_train")
         self.columns = getattr(self.X_train, "columns", None)
-        self.X_test = as_rows(self.X_test, self.columns)
+        self.X_test = as_rows(self.X_test, self.columns, name="X_test")
         for name, rows in (("X_train", self.X_train), ("X_test", self.X_test)):
             if rows.ndim != 2 or len(rows) < 2:
                 raise ValueError(f"{name} of shape {rows.shape}: at least two rows are needed.")
@@ -62,14 +73,22 @@ class Bench:
             raise ValueError(
                 f"X_train has {self.X_train.shape[1]} columns and X_test {self.X_test.shape[1]}."
             )
-        if not isinstance(self.n_repeats, int) or self.n_repeats < 2:
-            raise ValueError(f"n_repeats={self.n_repeats!r} must be an int in [2, inf).")
+        _check_count("n_repeats", self.n_repeats)
+        _check_count("n_samples", _MAX_ROWS if self.n_samples is None else self.n_samples)
         self.labels: Any = self._check_labels()
+        if self.labels is not None and self.rare_label is None:  # one label, in all that follows
+            labels, counts = np.unique(self.labels[0], return_counts=True)
+            self.rare_label = labels[counts.argmin()]
         self.named, self.extras = resolve(self.metrics, self.labels is not None, self.target)
         if self.X_train.shape[1] < 2:  # one column has no pairs
             self.named.pop("correlation_error", None)
-        self.encoder = fit_encoder(self.preprocess, self.X_train)
+        if "rare_modes" in self.extras:
+            self.rate = float(is_rare(self.labels[0], self.rare_label).mean())
+        self.pool = stack(self.X_train, self.X_test)
+        self.encoder = fit_encoder(self.preprocess, self.pool)
         self.rng = np.random.RandomState(self.seed)
+        # where one more value falls, 95 % of the time, by the mean and spread of n_repeats
+        self.margin = t.ppf(0.975, self.n_repeats - 1) * (1 + 1 / self.n_repeats) ** 0.5
         n = _MAX_ROWS if self.n_samples is None else self.n_samples
         self.n_draws = min(len(self.X_train), n)
         self.n_test = min(len(self.X_test), n)
@@ -103,10 +122,10 @@ class Bench:
             result = results[metric.function]
             value = metric.read(result)
             if metric.tested:
-                rows[name] = Row(value, real=0.5, verdict=_of_test(result.pvalue))
+                rows[name] = Row(value, real=0.5, verdict=of_test(result.pvalue))
             else:
                 real, sd = floors[name]
-                verdict = _of_floor(value, real, sd, metric.greater_is_better)
+                verdict = of_floor(value, real, self.margin * sd, metric.greater_is_better)
                 rows[name] = Row(value, real=real, real_sd=sd, verdict=verdict)
         return rows
 
@@ -121,13 +140,12 @@ class Bench:
     def _floor(self, n: int) -> dict[str, tuple[float, float]]:
         """Mean and spread of the metrics when real rows take the place of the generated ones."""
         if n not in self._floors:
-            pool = _stack(self.X_train, self.X_test)
             named = {name: m for name, m in self.named.items() if not m.tested}
             repeats = []
             for _ in range(self.n_repeats):
-                order = self.rng.permutation(len(pool))
+                order = self.rng.permutation(len(self.pool))
                 real, dealt = order[: self.n_test], order[self.n_test : self.n_test + n]
-                results = self._results(take(pool, real), take(pool, dealt), named)
+                results = self._results(take(self.pool, real), take(self.pool, dealt), named)
                 repeats.append([m.read(results[m.function]) for m in named.values()])
             values = np.array(repeats)
             levels = zip(values.mean(0).tolist(), values.std(0, ddof=1).tolist(), strict=True)
@@ -145,7 +163,7 @@ class Bench:
                 found.preference,
                 *found.preference_interval,
                 real=found.training_share,
-                verdict=_of_share(found.preference_interval, found.training_share),
+                verdict=of_share(found.preference, found.preference_interval, found.training_share),
             ),
             "copy_auc": Row(found.copy_auc, real=0.5),
             "exact_copies": Row(
@@ -157,25 +175,23 @@ class Bench:
 
     def _rare_modes(self, drawn: Any) -> dict[str, Row]:
         """Draws counted by a judge that knows all real rows, against the rate trained on."""
-        rows = [_stack(self.X_train, self.X_test), drawn]
+        rows, encoder = [self.pool, drawn], self.encoder
         if self.target is not None:
             rows = [split_target(x, self.target)[0] for x in rows]
-        encoder = fit_encoder(self.preprocess, rows[0])
-        y_train, y_test = self.labels
-        rate = float(is_rare(y_train, self.rare_label).mean())
+            encoder = fit_encoder(self.preprocess, rows[0])
         found = rare_mode_report(
             encoder.transform(rows[1]),
             encoder.transform(rows[0]),
-            y=np.concatenate([y_train, y_test]),
+            y=np.concatenate(self.labels),
             rare_label=self.rare_label,
             judge=self.judge,
-            rate=rate,
+            rate=self.rate,
         )
         corrected = found.corrected_interval
         return {
             "rare_mode_lift": Row(found.lift, *found.lift_interval, real=found.judge_lift),
             "corrected_rare_mode_lift": Row(
-                found.corrected_lift, *corrected, real=1.0, verdict=_of_lift(*corrected)
+                found.corrected_lift, *corrected, real=1.0, verdict=of_lift(*corrected)
             ),
             "rare_recall": Row(found.recall, real=found.expected_recall),
             "rare_in_support": Row(found.in_support, real=1.0),
@@ -193,22 +209,28 @@ class Bench:
                 "metrics has 'train_on_synthetic', but the generated rows have no labels: pass "
                 "target=, the column of the label, or a pair of rows and labels."
             )
+        known = np.isin(labels, y_train)  # a stray label helps no classifier of the real ones
+        if len(np.unique(labels[known])) < 2:
+            return {"train_on_synthetic": Row(np.nan, verdict="one class only: nothing to train")}
+        drawn, labels = take(drawn, np.nonzero(known)[0]), labels[known]
         found = train_on_synthetic(drawn, labels, train, y_train, test, y_test)
-        return {
-            "train_on_synthetic": Row(
-                found.tstr, real=found.trtr, verdict=f"{found.ratio:.2f} of training on real rows"
-            ),
-        }
+        verdict = f"{found.ratio:.2f} of training on real rows"
+        if not known.all():
+            verdict += f" ({(~known).mean():.1%} stray labels left out)"
+        return {"train_on_synthetic": Row(found.tstr, real=found.trtr, verdict=verdict)}
 
     # ---------------------------------------------------------------------------------- checks
-    def _check_labels(self) -> tuple[np.ndarray, np.ndarray] | None:
+    def _check_labels(self) -> tuple[np.ndarray, ...] | None:
         if self.target is not None:
             if self.y is not None:
                 raise ValueError("Pass y or target, not both.")
-            return (
-                split_target(self.X_train, self.target)[1],
-                split_target(self.X_test, self.target)[1],
-            )
+            labels = tuple(split_target(x, self.target)[1] for x in (self.X_train, self.X_test))
+            for found in labels:
+                if pd.isna(found).any():
+                    raise ValueError(f"target={self.target!r} has missing labels: drop those rows.")
+                if type_of_target(found).startswith("continuous"):
+                    raise ValueError(f"target={self.target!r} holds measurements, not labels.")
+            return labels
         if self.y is None:
             return None
         if not isinstance(self.y, tuple) or len(self.y) != 2:
@@ -231,7 +253,8 @@ def resolve(metrics: Any, labelled: bool, target: Any) -> tuple[dict[str, Metric
         bad = [name for name, function in metrics.items() if not callable(function)]
         if bad:
             raise TypeError(f"metrics has no function for {bad}.")
-        return {name: Metric(function) for name, function in metrics.items()}, ()
+        # of a function it is not known which way is better
+        return {name: Metric(f, greater_is_better=None) for name, f in metrics.items()}, ()
     possible = ["memorisation"]
     possible += ["rare_modes"] if labelled else []
     possible += ["train_on_synthetic"] if target is not None else []
@@ -243,6 +266,8 @@ def resolve(metrics: Any, labelled: bool, target: Any) -> tuple[dict[str, Metric
         chosen = {k: m for k, m in METRICS.items() if m.default or metrics == "all"}
         return chosen, tuple(possible)
     names = list(metrics)
+    if not names:
+        raise ValueError("metrics is empty: name some, or leave it out.")
     unknown = [name for name in names if name not in METRICS and name not in _EXTRAS]
     if unknown:
         raise ValueError(f"Unknown metrics {unknown}. Use some of {[*METRICS, *_EXTRAS]}.")
@@ -254,39 +279,6 @@ def resolve(metrics: Any, labelled: bool, target: Any) -> tuple[dict[str, Metric
     return {name: METRICS[name] for name in names if name in METRICS}, extras
 
 
-# ------------------------------------------------------------------------------------- verdicts
-def _of_floor(value: float, real: float, sd: float, greater_is_better: bool) -> str:
-    if not np.isfinite(value) or not np.isfinite(real):
-        return "not defined here"
-    if abs(value - real) <= 2 * sd:
-        return "as real rows" if greater_is_better else "at the floor"
-    if greater_is_better:
-        return "below real rows" if value < real else "above real rows"
-    if value < real:
-        return "below the floor"
-    if real <= sd:  # a floor about 0: no ratio to it means anything
-        return f"{(value - real) / sd:.0f} sd above the floor" if sd else "above the floor"
-    return f"{value / real:.1f}× the floor"
-
-
-def _of_test(pvalue: float) -> str:
-    p = "p < .001" if pvalue < 0.001 else f"p = {pvalue:.3f}".replace("0.", ".", 1)
-    return f"{'told apart' if pvalue < 0.05 else 'not told apart'} ({p})"
-
-
-def _of_share(interval: tuple[float, float], share: float) -> str:
-    if interval[0] > share:
-        return "nearer to training rows: copies"
-    return "no sign of copies" if interval[1] >= share else "nearer to held-out rows"
-
-
-def _of_lift(low: float, high: float) -> str:
-    if not np.isfinite(low):
-        return "the judge cannot tell"
-    if low <= 1 <= high:
-        return "at its rate"
-    return "too few" if high < 1 else "too many"
-
-
-def _stack(X: Any, Y: Any) -> Any:
-    return pd.concat([X, Y], ignore_index=True) if hasattr(X, "iloc") else np.concatenate([X, Y])
+def _check_count(name: str, value: Any) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 2:
+        raise ValueError(f"{name}={value!r} must be an int in [2, inf).")

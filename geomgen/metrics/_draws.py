@@ -15,6 +15,8 @@ from geomgen.pipeline import sample
 
 __all__ = ["draw_rows", "seeded_globally"]
 
+_DRAWN = "The generated rows"
+
 
 def draw_rows(generator: Any, n: int, seed: int, columns: Any = None) -> tuple[Any, Any]:
     """Rows, and labels if the generator gives any, as ``columns`` orders them.
@@ -36,21 +38,23 @@ def draw_rows(generator: Any, n: int, seed: int, columns: Any = None) -> tuple[A
     rows, labels
         ``labels`` is None where there are none.
     """
+    if generator is None or isinstance(generator, str):
+        raise TypeError(f"generator={generator!r} must be a fitted generator, or rows.")
     if isinstance(generator, type):
         raise TypeError(f"{generator!r} is a class: pass a fitted generator, or rows.")
     if isinstance(generator, BaseEstimator):
-        return as_rows(sample(generator, n, random_state=seed), columns), None
+        return as_rows(sample(generator, n, random_state=seed), columns, _DRAWN), None
     labels = None
     is_frame = hasattr(generator, "iloc") or hasattr(generator, "to_pandas")
     if hasattr(generator, "sample") and not is_frame:
         with seeded_globally(seed):
             drawn = generator.sample(n)
         # A pair is rows and something about them, not always labels of the data: it is left out.
-        return as_rows(drawn[0] if isinstance(drawn, tuple) else drawn, columns), None
+        return as_rows(drawn[0] if isinstance(drawn, tuple) else drawn, columns, _DRAWN), None
     if isinstance(generator, tuple):
         generator, labels = generator
         labels = np.asarray(labels)
-    rows = as_rows(generator, columns)
+    rows = as_rows(generator, columns, _DRAWN)
     if labels is not None and len(labels) != len(rows):
         raise ValueError(f"{len(rows)} generated rows came with {len(labels)} labels.")
     if len(rows) > n:

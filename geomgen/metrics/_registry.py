@@ -28,7 +28,7 @@ class Metric:
 
     function: Callable[..., Any]
     field: str | None = None
-    greater_is_better: bool = False
+    greater_is_better: bool | None = False  # None: neither, the nearer to real rows the better
     encoded: bool = True  # whether it sees numbers on one scale, or the columns as they are
     default: bool = True  # whether ``evaluate`` shows it without being asked
     tested: bool = False  # whether the result has a p-value of its own, in place of a floor

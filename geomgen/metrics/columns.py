@@ -159,7 +159,7 @@ def correlation_error(X: Any, Y: Any) -> float:
 
     Examples
     --------
-    >>> correlation_error([[1, 1], [2, 2], [3, 3]], [[1, 3], [2, 2], [3, 1]])
+    >>> round(correlation_error([[1, 1], [2, 2], [3, 3]], [[1, 3], [2, 2], [3, 1]]), 6)
     2.0
     """
     X, Y = as_tables(X=X, Y=Y)
@@ -190,8 +190,7 @@ def _association(table: pd.DataFrame) -> pd.DataFrame:
         for name, column in table.items()
     }
     numeric = [name for name, column in table.items() if is_numeric(column)]
-    found = table[numeric].corr(method="spearman").fillna(0.0)  # nan where one is constant
-    found = found.reindex(index=table.columns, columns=table.columns)
+    found = _spearman(table[numeric]).reindex(index=table.columns, columns=table.columns)
     for a, b in combinations(table.columns, 2):
         if a in numeric and b in numeric:
             continue
@@ -203,6 +202,17 @@ def _association(table: pd.DataFrame) -> pd.DataFrame:
         found.loc[a, b] = found.loc[b, a] = value
     np.fill_diagonal(matrix := found.to_numpy(copy=True), 1.0)
     return pd.DataFrame(matrix, index=table.columns, columns=table.columns)
+
+
+def _spearman(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Rank correlations, 0 with a constant column; all at once where nothing is missing."""
+    if numbers.shape[1] < 2 or numbers.isna().any(axis=None):
+        return numbers.corr(method="spearman").fillna(0.0)
+    ranks = rankdata(numbers.to_numpy(), axis=0)
+    ranks -= ranks.mean(0)
+    lengths = np.linalg.norm(ranks, axis=0)
+    unit = ranks / np.where(lengths > 0, lengths, 1)
+    return pd.DataFrame(unit.T @ unit, index=numbers.columns, columns=numbers.columns)
 
 
 def _correlation_ratio(groups: np.ndarray, numbers: np.ndarray) -> float:

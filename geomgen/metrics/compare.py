@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from geomgen.metrics._bench import Bench
 from geomgen.metrics._draws import seeded_globally
-from geomgen.metrics._encode import as_rows, take
+from geomgen.metrics._encode import as_rows, split_target, take
 from geomgen.metrics.comparison import Comparison
 
 __all__ = ["compare"]
@@ -98,9 +98,10 @@ def compare(
     True
     """
     _check(generators, n_seeds)
-    X = as_rows(X)
+    X = as_rows(X, name="X")
     seed = int(check_random_state(random_state).randint(2**31))
-    folds = list(_folds(cv, X, y, seed))
+    labels = y if target is None else split_target(X, target)[1]
+    folds = list(_folds(cv, X, labels, seed))
     options = {
         "rare_label": rare_label,
         "target": target,
@@ -114,9 +115,16 @@ def compare(
         delayed(_one_fold)(generators, X, y, train, test, fold, n_seeds, seed, options)
         for fold, (train, test) in enumerate(folds)
     )
-    tables = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-    bar = tqdm(tables, total=len(folds), desc="compare", unit="fold", disable=not verbose)
-    return Comparison(pd.concat(list(bar), ignore_index=True))
+    done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    bar = tqdm(done, total=len(folds), desc="compare", unit="fold", disable=not verbose)
+    tables: list[pd.DataFrame] = []
+    for fold, (made, failures) in enumerate(bar):
+        for failure in failures:
+            warnings.warn(failure, UserWarning, stacklevel=2)
+        if not made:
+            raise RuntimeError(f"Every generator failed on fold {fold}: {'; '.join(failures)}")
+        tables += made
+    return Comparison(pd.concat(tables, ignore_index=True))
 
 
 def _check(generators: Any, n_seeds: int) -> None:
@@ -151,12 +159,12 @@ def _one_fold(
     n_seeds: int,
     seed: int,
     options: dict[str, Any],
-) -> pd.DataFrame:
-    """Judge all generators on one fold: they share its floors."""
+) -> tuple[list[pd.DataFrame], list[str]]:
+    """Judge all generators on one fold, whose floors they share; and say which failed."""
     labels = None if y is None else (np.asarray(y)[train], np.asarray(y)[test])
     real = take(X, train)
     bench = Bench(real, take(X, test), y=labels, seed=seed + fold, **options)
-    tables = []
+    tables, failures = [], []
     for s in range(n_seeds):
         at = int(np.random.RandomState([seed % 2**32, fold, s]).randint(2**31))
         for name, generator in generators.items():
@@ -168,16 +176,12 @@ def _one_fold(
                 seconds = time.perf_counter() - start
                 table = bench.table(made, at).reset_index()
             except Exception as error:  # one that fails must not take the others with it
-                warnings.warn(
-                    f"{name!r} failed on fold {fold}, seed {s}, and is left out there: {error}",
-                    UserWarning,
-                    stacklevel=2,
+                failures.append(
+                    f"{name!r} failed on fold {fold}, seed {s}, and is left out there: {error}"
                 )
                 continue
             tables.append(table.assign(generator=name, fold=fold, seed=s, fit_seconds=seconds))
-    if not tables:
-        raise RuntimeError(f"Every generator failed on fold {fold}.")
-    return pd.concat(tables, ignore_index=True)
+    return tables, failures
 
 
 def seeded_copy(generator: Any, seed: int) -> Any:

@@ -48,7 +48,8 @@ def evaluate(
         is then read there, and a classifier is trained on the generated rows and tested on real
         ones.
     metrics : {"default", "all"}, sequence of names, or dict of functions, default="default"
-        Names are those of the scorers; a function takes (X_real, X_generated).
+        Names are those of the scorers; a function takes (X_real, X_generated), on the scale of
+        ``preprocess``.
     preprocess : {"standard"}, transformer or None, default="standard"
         What puts the columns on one scale: by default zero mean and unit variance, and categories
         one-hot. None leaves the numbers as they are: right for images.
@@ -56,7 +57,7 @@ def evaluate(
         Who says which generated rows are rare; see :func:`rare_mode_report`.
     n_samples : int, optional
         Rows drawn; by default as many as X_train has, at most 5000. More real rows than this are
-        subsampled.
+        subsampled, and no more are drawn than X_train has: the floors need as many real ones.
     n_repeats : int, default=10
         Real-against-real comparisons behind each floor.
     random_state : int, RandomState or None, default=0
@@ -77,8 +78,9 @@ def evaluate(
     Notes
     -----
     The floor deals the rows of X_train and X_test anew into "real" and "generated", as many of
-    each as were compared: what a perfect generator would get. ``precision`` and ``density`` above
-    those of real rows are no merit: the draws keep to the middle of the data.
+    each as were compared: what a perfect generator would get. A verdict allows for the spread of
+    one more such value, 95 % of the time; of many metrics, some will stray by chance. ``precision``
+    and ``density`` above those of real rows are no merit: the draws keep to the middle of the data.
 
     Examples
     --------

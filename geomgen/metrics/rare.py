@@ -219,7 +219,8 @@ def is_rare(y: Any, rare_label: Any = None) -> np.ndarray:
     if mask.all() or not mask.any():
         found = "only" if mask.all() else "no"
         raise ValueError(
-            f"There are {found} rows with the rare label {rare_label!r} among these {len(y)}: the "
+            f"There are {found} rows with the rare label {_plain(rare_label)!r} among these "
+            f"{len(y)}: the "
             "lift is not defined. In cross-validation pass "
             "cv=StratifiedKFold(n_splits, shuffle=True), with no more splits than rare rows."
         )
@@ -286,3 +287,7 @@ def _mask(mask: Any) -> np.ndarray:
     if mask.ndim != 1 or len(mask) == 0:
         raise ValueError(f"Rare rows are told by a 1-D mask of at least one row; got {mask.shape}.")
     return mask
+
+
+def _plain(label: Any) -> Any:
+    return label.item() if isinstance(label, np.generic) else label

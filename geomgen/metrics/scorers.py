@@ -19,7 +19,7 @@ from geomgen.metrics.memorisation import memorisation
 from geomgen.metrics.rare import is_rare
 from geomgen.metrics.rare_report import RareModeReport, rare_mode_report
 from geomgen.metrics.spectrum import effective_rank
-from geomgen.metrics.utility import train_on_synthetic
+from geomgen.metrics.utility import train_and_score
 from geomgen.pipeline import sample, unwrap
 
 __all__ = [
@@ -36,8 +36,8 @@ __all__ = [
 class Scorer(BaseEstimator, ABC):
     """A callable that draws from a fitted generator and measures the draw.
 
-    A scorer of your own implements ``_score(estimator, X, y, drawn)``; for a number that needs
-    only the real and the drawn rows, :class:`MetricScorer` is enough.
+    One of your own implements ``_score(estimator, X, y, drawn)``; :class:`MetricScorer` is enough
+    for a number that needs only real and drawn rows.
     """
 
     draws: ClassVar[bool] = True
@@ -131,8 +131,7 @@ class MetricScorer(Scorer):
         known = METRICS[self.metric]
         if self.greater_is_better not in (None, known.greater_is_better):
             raise ValueError(
-                f"greater_is_better={self.greater_is_better} is wrong for {self.metric!r}: leave "
-                "it out."
+                f"greater_is_better={self.greater_is_better} is wrong for {self.metric!r}."
             )
         return known
 
@@ -245,13 +244,17 @@ class MemorisationScorer(Scorer):
     def _score(self, estimator: Any, X: Any, y: Any, drawn: Any) -> float:
         if self.X_train is None:
             raise ValueError("MemorisationScorer needs the rows trained on: pass X_train=X.")
-        encoder = fit_encoder(self.preprocess, self.X_train)
+        every = as_rows(self.X_train)
+        columns = getattr(every, "columns", None)
+        encoder = fit_encoder(self.preprocess, every)
         train, held, drawn = (
-            np.asarray(encoder.transform(as_rows(rows))) for rows in (self.X_train, X, drawn)
+            np.ascontiguousarray(encoder.transform(as_rows(rows, columns)), np.float64)
+            for rows in (every, X, drawn)
         )
-        held_out = {row.tobytes() for row in np.ascontiguousarray(held, np.float64)}
-        rows = np.ascontiguousarray(train, np.float64)
-        train = train[[row.tobytes() not in held_out for row in rows]]
+        held_out = {row.tobytes() for row in held}
+        train = train[[row.tobytes() not in held_out for row in train]]
+        if len(train) == 0:
+            raise ValueError("X_train has no row besides those scored: score held-out rows.")
         found = memorisation(drawn, train, held)
         return -abs(found.preference - found.training_share)
 
@@ -279,6 +282,10 @@ class TrainOnSyntheticScorer(Scorer):
     target: Annotated[
         Any, "The label's column: its name in a frame, its position in an array."
     ] = -1
+    classes: Annotated[
+        Any,
+        "All labels, where a fold may lack some; generated numbers become the nearest of them.",
+    ] = None
     classifier: Annotated[Any, "Default: gradient boosting."] = None
     scoring: Annotated[Any, "A scorer's name, or a scorer."] = "balanced_accuracy"
 
@@ -287,10 +294,6 @@ class TrainOnSyntheticScorer(Scorer):
         drawn = as_rows(drawn, getattr(X, "columns", None))
         real, y_real = split_target(X, self.target)
         rows, labels = split_target(drawn, self.target)
-        labels = nearest_label(labels, np.unique(y_real))
-        found = train_on_synthetic(
-            *(rows, labels, real, y_real, real, y_real),
-            classifier=self.classifier,
-            scoring=self.scoring,
-        )
-        return found.tstr
+        classes = np.unique(y_real if self.classes is None else self.classes)
+        labels = nearest_label(labels, classes)
+        return train_and_score(rows, labels, real, y_real, self.classifier, self.scoring)

@@ -180,7 +180,7 @@ def get_scorer(name: str, **params: Any) -> Scorer:
     if unknown:
         raise TypeError(f"{unknown} are no parameters of {key!r}, which has {known}.")
     if params:
-        own["params"] = params
+        own["params"] = {**(own.get("params") or {}), **params}
     return MetricScorer(metric=key, **own)
 
 

@@ -122,12 +122,31 @@ def train_on_synthetic(
     scorer = get_scorer(scoring)
     real = clone(classifier).fit(train, y_train)
     synthetic = clone(classifier).fit(generated, y_generated)
-    tstr = float(scorer(synthetic, test, y_test))
-    with warnings.catch_warnings():  # a class that the generator lost: the score is right
-        warnings.filterwarnings("ignore", "y_pred contains classes not in y_true", UserWarning)
-        trts = float(scorer(real, generated, y_generated))
-    trtr = float(scorer(real, test, y_test))
+    tstr = _score(scorer, synthetic, test, y_test)
+    trts = _score(scorer, real, generated, y_generated)
+    trtr = _score(scorer, real, test, y_test)
     return TrainOnSynthetic(tstr, trts, trtr, tstr / trtr if trtr > 0 else float("nan"))
+
+
+def train_and_score(
+    X_train: Any, y_train: Any, X_test: Any, y_test: Any, classifier: Any, scoring: Any
+) -> float:
+    """Score on test rows of a classifier trained on others; boosting by default."""
+    if len(np.unique(y_train)) < 2:
+        raise ValueError(
+            f"The rows to train on have one class only, {np.unique(y_train).tolist()}."
+        )
+    if classifier is None:
+        X_train, X_test = as_tables(X_train=X_train, X_test=X_test)
+        classifier = _boosting(X_train)
+    fitted = clone(classifier).fit(X_train, y_train)
+    return _score(get_scorer(scoring), fitted, X_test, y_test)
+
+
+def _score(scorer: Any, fitted: Any, X: Any, y: Any) -> float:
+    with warnings.catch_warnings():  # a class that these rows have none of: the score is right
+        warnings.filterwarnings("ignore", "y_pred contains classes not in y_true", UserWarning)
+        return float(scorer(fitted, X, y))
 
 
 def _check_labels(
