@@ -21,22 +21,26 @@ from geomgen.samplers.mixture import MixtureSampler
 
 __all__ = ["AutoSampler"]
 
+_CLEAN = 0.6  # copy AUC up to which draws are no nearer to the codes than fresh ones might be
+
 
 @estimator
 class AutoSampler(LatentSampler):
     """Try several samplers, and keep the one whose draws are nearest to held-out codes.
 
     Each candidate is fitted to four fifths of the codes and judged by the energy distance of its
-    draws to the rest. One whose draws prefer the codes it was fitted to over those held out is
-    copying, and is not taken unless all do. The best is fitted anew to all codes.
+    draws to the rest. One that copies is not taken unless all do: its draws prefer the codes that
+    it was fitted to over those held out, and are nearer to them than held-out codes are. (Any good
+    fit to few codes has a little of the first.) The best is fitted anew to all codes.
 
     Attributes
     ----------
     sampler_ : LatentSampler
         The best.
     report_ : DataFrame
-        One row a candidate, best first: ``energy_distance``, ``preference`` and its lower bound,
-        the share expected of it without copying, and whether it ``copies``.
+        One row a candidate, best first: ``energy_distance``; ``preference``, its lower bound, and
+        what is ``expected`` of it without copying; ``copy_auc``, clean at .5; whether it
+        ``copies``.
 
     Examples
     --------
@@ -107,7 +111,10 @@ class AutoSampler(LatentSampler):
             "preference": found.preference,
             "low": found.preference_interval[0],
             "expected": found.training_share,
-            "copies": bool(found.preference_interval[0] > found.training_share),
+            "copy_auc": found.copy_auc,
+            "copies": bool(
+                found.preference_interval[0] > found.training_share and found.copy_auc > _CLEAN
+            ),
         }
 
     def _draw(self, n: int, rng: np.random.RandomState) -> np.ndarray:

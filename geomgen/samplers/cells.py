@@ -59,7 +59,7 @@ class CellSampler(LatentSampler):
     ridge: Annotated[
         Positive | None,
         """Added to the whitened covariances' diagonals, where the codes' own variance is 1; by
-        default 1e-3 for cells of more codes than dimensions on average, 1e-2 otherwise.""",
+        default 1e-4 for cells of more codes than dimensions on average, 1e-2 otherwise.""",
     ] = None
     whiten: Annotated[
         bool, "Whether k-means sees whitened codes, or the codes as they are, in one unit."
@@ -74,7 +74,7 @@ class CellSampler(LatentSampler):
         self.mean_, whiten, self.unwhiten_ = whitening(Z)
         U = (Z - self.mean_) @ whiten
         n_cells = int(np.clip(n / 50, 1, 1000)) if self.n_cells is None else min(self.n_cells, n)
-        ridge = self.ridge or (1e-3 if n > n_cells * U.shape[1] else 1e-2)
+        ridge = self.ridge or (1e-4 if n > n_cells * U.shape[1] else 1e-2)
         seen = U if self.whiten else U @ self.unwhiten_
         labels = self._assign(seen, n_cells)
         cells = [U[labels == label] for label in np.unique(labels)]
