@@ -18,7 +18,7 @@ from geomgen._fields import estimator
 from geomgen._frames import to_frame
 from geomgen._output import QuantileMap, choose_residual
 from geomgen._random import generator, substream
-from geomgen._rejection import draw_accepted
+from geomgen._rejection import check_conditioned, draw_accepted
 from geomgen._trainable import Trainable
 from geomgen.samplers import GaussianSampler, LatentSampler, make_sampler
 
@@ -79,8 +79,8 @@ class Generating(Trainable):
         """
         check_is_fitted(self)
         n, rng = check_n_samples(n_samples), check_random_state(random_state)
-        if condition is not None and np.ndim(kwargs.get("y", 0)):
-            raise ValueError("condition goes with one label y for all rows, not with an array.")
+        if condition is not None:
+            check_conditioned(kwargs)
         names = getattr(self, "feature_names_in_", None)
 
         def propose(size: int) -> Any:
@@ -115,15 +115,27 @@ class Generating(Trainable):
     @property
     def sampler_report_(self) -> pd.DataFrame:
         """What ``sampler="auto"`` measured of each candidate."""
-        report = getattr(getattr(self, "sampler_", None), "report_", None)
-        if report is None:
+        sampler = getattr(self, "sampler_", None)
+        labels, groups = getattr(sampler, "classes_", ()), getattr(sampler, "samplers_", ())
+        reports = {
+            label: getattr(group, "report_", None)
+            for label, group in zip(labels, groups, strict=True)
+        }
+        report = getattr(sampler, "report_", None)
+        if report is None and not any(found is not None for found in reports.values()):
             raise AttributeError("There is a sampler_report_ after a fit with sampler='auto' only.")
-        return report
+        return pd.concat(reports, names=["label"]) if report is None else report
 
     # ---------------------------------------------------------------------------------- fitting
     def _check_structure(self) -> None:
         super()._check_structure()
-        make_sampler(self.sampler)  # a bad sampler is found before the training, not after
+        self._check_sampler()
+
+    def _check_sampler(self) -> None:
+        """Find a bad sampler before the training, not after."""
+        sampler = make_sampler(self.sampler)
+        if isinstance(sampler, LatentSampler):
+            sampler._check()
 
     def _check_labels(self, y: Any, n: int) -> None:
         sampler = make_sampler(self.sampler)

@@ -1,4 +1,4 @@
-"""Draw until enough rows satisfy a condition."""
+"""Draw until enough rows of a kind have come."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["draw_accepted"]
+__all__ = ["check_conditioned", "check_mask", "draw_accepted", "draw_sorted", "join"]
 
-_PROPOSALS = 1000  # a row, before it is said that the condition is as good as never met
+_RAREST = 100_000  # draws for one row, after which it is said that there are as good as none
 
 
 def draw_accepted(
@@ -21,38 +21,59 @@ def draw_accepted(
     Raises
     ------
     RuntimeError
-        If fewer than one proposal in a thousand is accepted.
+        If fewer than one proposal in 100 000 is accepted.
     """
-    if accept is None:
-        return propose(n)
-    kept: list[Any] = []
-    accepted = tried = 0
-    while accepted < n:
-        if tried > _PROPOSALS * n and tried > 10 * _PROPOSALS:
-            raise RuntimeError(
-                f"{accepted} of {tried} draws satisfied {what}, and {n} are wanted: it is too "
-                "rare here. Relax it, or ask for fewer rows."
-            )
-        rate = max(accepted, 1) / max(tried, 1) if tried else 1.0
-        size = int(np.clip(1.2 * (n - accepted) / rate, 16, 100_000))
+    return propose(n) if accept is None else draw_sorted(propose, accept, {True: n}, what)[0]
+
+
+def draw_sorted(
+    propose: Callable[[int], Any], judge: Callable[[Any], Any], wanted: dict[bool, int], what: str
+) -> list[Any]:
+    """Proposed rows sorted by a judge, until there are as many of each kind as wanted."""
+    wanted = {kind: n for kind, n in wanted.items() if n}
+    kept: dict[bool, list[Any]] = {kind: [] for kind in wanted}
+    found = dict.fromkeys(wanted, 0)
+    tried = 0
+    while lacking := {kind: n - found[kind] for kind, n in wanted.items() if found[kind] < n}:
+        for kind in lacking:
+            if tried > _RAREST * (found[kind] + 1):
+                raise RuntimeError(
+                    f"Of {tried} draws {what} was {kind} for {found[kind]}, and {wanted[kind]} "
+                    "are wanted: that is too rare here. Relax it, or ask for fewer rows."
+                )
+        rates = {kind: max(found[kind], 0.5) / tried if tried else 1.0 for kind in lacking}
+        size = int(np.clip(max(1.1 * lacking[k] / rates[k] for k in lacking) + 16, 16, _RAREST))
         rows = propose(size)
-        mask = np.asarray(accept(rows))
-        if mask.shape != (size,) or mask.dtype != bool:
-            raise ValueError(
-                f"{what} must return one bool a row: shape ({size},), not {mask.dtype} of shape "
-                f"{mask.shape}."
-            )
+        mask = check_mask(judge(rows), size, what)
         tried += size
-        accepted += int(mask.sum())
-        kept.append(_where(rows, mask))
-    return _join(kept)[:n]
+        for kind in wanted:
+            found[kind] += int((mask == kind).sum())
+            kept[kind].append(_where(rows, mask == kind))
+    return [join(kept[kind])[:n] for kind, n in wanted.items()]
 
 
-def _where(rows: Any, mask: np.ndarray) -> Any:
-    return rows.filter(mask) if hasattr(rows, "to_pandas") else rows[mask]
+def check_mask(mask: Any, n: int, what: str) -> np.ndarray:
+    """Return a condition's answer as an array, if it is one bool for each of n rows."""
+    mask = np.asarray(mask)
+    if mask.shape != (n,) or mask.dtype != bool:
+        raise ValueError(
+            f"{what} must return one bool a row: shape ({n},), not {mask.dtype} of shape "
+            f"{mask.shape}."
+        )
+    return mask
 
 
-def _join(parts: list[Any]) -> Any:
+def check_conditioned(kwargs: dict[str, Any]) -> None:
+    """Refuse what a condition on rows would spoil: shares, and the order of labels."""
+    if np.ndim(kwargs.get("y", 0)) or kwargs.get("balance") is not None:
+        raise ValueError(
+            "condition= goes with one label y for all rows, not with an array of labels or with "
+            "balance: draw each label apart."
+        )
+
+
+def join(parts: list[Any]) -> Any:
+    """Rows of all parts, one after the other: arrays, or frames of either library."""
     if isinstance(parts[0], pd.DataFrame):
         return pd.concat(parts, ignore_index=True)
     if hasattr(parts[0], "vstack"):  # polars
@@ -61,3 +82,7 @@ def _join(parts: list[Any]) -> Any:
             joined = joined.vstack(part)
         return joined
     return np.concatenate(parts)
+
+
+def _where(rows: Any, mask: np.ndarray) -> Any:
+    return rows.filter(mask) if hasattr(rows, "to_pandas") else rows[mask]

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from geomgen._fields import estimator
+from geomgen._fields import check_fields, estimator
 from geomgen._generating import Generating
 from geomgen._random import substream
 from geomgen._reservoir import Reservoir
@@ -94,9 +94,12 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, G
         MixtureSampler(random_state=...)
         """
         check_is_fitted(self)
-        X = self._check_rows(X)
-        self._check_labels(y, len(X))
-        self._finish(X, y, self._held_out(len(X)))
+        with self._undone_on_error():
+            check_fields(self)
+            self._check_sampler()
+            X = self._check_rows(X)
+            self._check_labels(y, len(X))
+            self._finish(X, y, self._held_out(len(X)))
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -113,7 +116,7 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, G
         -----
         The estimator keeps a uniform sample of at most 10 000 of the rows seen, whose codes the
         sampler is fitted to. ``fit`` keeps no rows: after it, draws of the model stand in for
-        the rows it saw.
+        the rows it saw. Residual noise is learnt from rows that were trained on.
         """
         with self._undone_on_error():
             resume = hasattr(self, "net_")
@@ -123,7 +126,7 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, G
             reservoir = getattr(self, "_reservoir", None) or Reservoir(10_000)
             if resume and not reservoir.n_seen:
                 n = min(self.n_samples_seen_, reservoir.size)
-                past = self._apply(self._module.decode, self._draw_codes(n, seed))
+                past = self._draw_rows(n, seed)
                 reservoir.start(past, self.n_samples_seen_)
             self._train(X, 1)
             reservoir.add(X, seed)

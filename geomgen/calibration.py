@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Annotated, Any, Self
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.utils import check_random_state
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from geomgen._draw import check_n_samples
 from geomgen._fields import Count, Fraction, Interval, check_fields, estimator
-from geomgen._rejection import draw_accepted
+from geomgen._rejection import check_mask, draw_sorted, join
 from geomgen.metrics.rare import is_rare, neighbour_judge
 from geomgen.pipeline import sample
 
@@ -99,6 +99,15 @@ class RareModeCalibrator(MetaEstimatorMixin, BaseEstimator):
             raise TypeError("generator=None: pass a fitted generator.")
         check_is_fitted(self.generator)
         seed = int(check_random_state(self.random_state).randint(2**31))
+        before = dict(vars(self))
+        try:
+            self._fit(X, y, seed)
+        except BaseException:
+            self.__dict__ = before
+            raise
+        return self
+
+    def _fit(self, X: Any, y: Any, seed: int) -> None:
         if self.event is None:
             self._fit_judge(X, y, seed)
         else:
@@ -114,7 +123,6 @@ class RareModeCalibrator(MetaEstimatorMixin, BaseEstimator):
                     "Check the event or the judge, or train a generator that has it."
                 )
         self.acceptance_ = self._acceptance(self.rate_)
-        return self
 
     def sample(
         self,
@@ -146,8 +154,9 @@ class RareModeCalibrator(MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         n, rng = check_n_samples(n_samples), check_random_state(random_state)
-        share = lift * self.rate_
-        if lift not in Interval(0, include_low=False) or share > 1:
+        real = isinstance(lift, Real) and not isinstance(lift, bool)
+        share = lift * self.rate_ if real else np.nan
+        if not real or lift not in Interval(0, include_low=False) or share > 1:
             raise ValueError(
                 f"lift={lift!r} must be in (0, {1 / self.rate_:.4g}]: the event has rate "
                 f"{self.rate_:.4g}."
@@ -155,7 +164,7 @@ class RareModeCalibrator(MetaEstimatorMixin, BaseEstimator):
         n_events = int(np.floor(n * share + rng.random_sample()))  # right on average
         events = np.repeat([True, False], [n_events, n - n_events])
         order = rng.permutation(n)
-        rows = _take(_concatenate(self._both(n_events, n - n_events, rng)), order)
+        rows = _take(self._both(n_events, n - n_events, rng), order)
         if not return_weights:
             return rows
         other = (1 - self.rate_) / (1 - share) if share < 1 else 0.0
@@ -181,37 +190,19 @@ class RareModeCalibrator(MetaEstimatorMixin, BaseEstimator):
 
     def _judged(self, rows: Any) -> np.ndarray:
         judged: Any = self.event if self.judge_ is None else self.judge_.predict
-        seen = np.asarray(judged(rows))
-        if seen.shape != (len(rows),) or seen.dtype != bool:
-            raise ValueError(
-                f"event must return one bool a row; got {seen.dtype} of shape {seen.shape}."
-            )
-        return seen
+        return check_mask(judged(rows), len(rows), "event" if self.judge_ is None else "judge")
 
     def _acceptance(self, share: float) -> float:
         """Share of draws kept: whichever kind is scarcer decides how many are needed."""
         own = self.generated_rate_
         return float(1 / max(share / own, (1 - share) / (1 - own)))
 
-    def _both(self, n_events: int, n_others: int, rng: np.random.RandomState) -> list[Any]:
+    def _both(self, n_events: int, n_others: int, rng: np.random.RandomState) -> Any:
         def propose(size: int) -> Any:
             return sample(self.generator, size, random_state=rng)
 
-        parts = []
-        for n, wanted in ((n_events, True), (n_others, False)):
-            if n:
-
-                def accept(rows: Any, wanted: bool = wanted) -> np.ndarray:
-                    return self._judged(rows) == wanted
-
-                parts.append(draw_accepted(propose, n, accept, "event"))
-        return parts
-
-
-def _concatenate(parts: list[Any]) -> Any:
-    if hasattr(parts[0], "iloc"):
-        return pd.concat(parts, ignore_index=True)
-    return parts[0].vstack(parts[1]) if hasattr(parts[0], "vstack") else np.concatenate(parts)
+        wanted = {True: n_events, False: n_others}
+        return join(draw_sorted(propose, self._judged, wanted, "event"))
 
 
 def _take(rows: Any, order: np.ndarray) -> Any:

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from geomgen._draw import check_n_samples, draw
-from geomgen._rejection import draw_accepted
+from geomgen._rejection import check_conditioned, draw_accepted
 
 __all__ = ["sample", "unwrap"]
 
@@ -71,6 +71,8 @@ def sample(
     """
     fitted = unwrap(fitted)
     check_is_fitted(fitted)
+    if condition is not None:
+        check_conditioned(kwargs)
     rng = check_random_state(random_state)
     names = getattr(fitted, "feature_names_in_", None)
 

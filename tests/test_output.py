@@ -137,6 +137,26 @@ def test_held_out_rows_are_not_trained_on():
     np.testing.assert_array_equal(alone.transform(TABLE), model.transform(TABLE))
 
 
+def test_rows_that_stand_in_for_those_of_fit_have_noise_and_marginals():
+    noisy = np.random.RandomState(0).normal(size=(800, 3))  # nothing for a code of one dimension
+    for params in ({"residual": "diagonal"}, {"marginals": "empirical"}):
+        model = AE(n_components=1, max_epochs=10, random_state=0, **params).fit(noisy)
+        before = model.sample(2000, 0).std(0)
+        after = model.partial_fit(noisy[:50]).sample(2000, 0).std(0)
+        np.testing.assert_allclose(after, before, rtol=0.2)
+
+
+def test_fit_sampler_checks_and_undoes():
+    model = small(AE).fit(TABLE[:200])
+    before = model.sample(5, 0)
+    for bad in ({"residual": "bogus"}, {"sampler": "bogus"}, {"marginals": "bogus"}):
+        kept = {name: getattr(model, name) for name in bad}
+        with pytest.raises(ValueError, match="bogus"):
+            model.set_params(**bad).fit_sampler(TABLE[:200])
+        model.set_params(**kept)
+        np.testing.assert_array_equal(model.sample(5, 0), before)
+
+
 def test_too_few_rows_for_residuals():
     with pytest.raises(ValueError, match="residual='full' holds 4 of 5 rows"):
         small(VAEGenerator, residual="full").fit(TABLE[:5])

@@ -13,7 +13,6 @@ from geomgen.samplers import (
     GaussianSampler,
     KernelSampler,
     LocalSampler,
-    MixtureSampler,
 )
 
 from .helpers import small
@@ -57,19 +56,43 @@ def test_auto_is_refitted_to_all_codes():
     only = AutoSampler(candidates=[GaussianSampler()], random_state=0).fit(NORMAL)
     np.testing.assert_allclose(only.sampler_.mean_, NORMAL.mean(0))
     few = AutoSampler(random_state=0).fit(NORMAL[:20])
-    assert few.report_.empty and isinstance(few.sampler_, CellSampler)
+    assert few.report_.index.tolist() == ["CellSampler"] and isinstance(few.sampler_, CellSampler)
 
 
-def test_two_candidates_of_one_class_have_their_own_rows():
-    both = AutoSampler(candidates=[MixtureSampler(n_components=1), MixtureSampler(n_components=5)])
-    report = both.set_params(random_state=0).fit(NORMAL).report_
-    assert len(report) == 2
+def test_candidates_of_one_class_have_their_own_rows():
+    two = np.r_[NORMAL[:300] - 20, 0.1 * NORMAL[:300] + 20]
+    candidates = (*(GaussianSampler() for _ in range(3)), CellSampler(n_cells=2))
+    sampler = AutoSampler(candidates=candidates, random_state=0).fit(two)
+    names = ["GaussianSampler #1", "GaussianSampler #2", "GaussianSampler #3", "CellSampler"]
+    assert sorted(sampler.report_.index) == sorted(names)
+    assert sampler.report_.index[0] == "CellSampler"
+    assert isinstance(sampler.sampler_, CellSampler)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "error", "message"),
+    [
+        ([], ValueError, "candidates is empty"),
+        (["cells"], TypeError, "'cells': each must be a sampler"),
+        ([GaussianMixture()], TypeError, "each must be a sampler"),
+        ([CellSampler(n_cells=-1)], ValueError, "n_cells"),
+        ([CellSampler(min_distance=0.5)], ValueError, "min_distance.* on AutoSampler"),
+    ],
+)
+def test_bad_candidates_are_found_before_the_training(candidates, error, message):
+    model = small(AE, sampler=AutoSampler(candidates=candidates))
+    with pytest.raises(error, match=message):
+        model.fit(ring(50, 0))
+    assert not hasattr(model, "net_")
 
 
 @pytest.mark.parametrize("cls", [AE, SphericalAE])
 def test_auto_in_an_estimator(cls):
     model = small(cls, sampler="auto").fit(ring(400, 0))
     assert set(model.sampler_report_.columns) >= {"energy_distance", "preference", "copies"}
+    labelled = small(cls, sampler=AutoSampler(conditional=True))
+    report = labelled.fit(ring(400, 0), np.arange(400) % 2).sampler_report_
+    assert report.index.get_level_values("label").unique().tolist() == [0, 1]
     with pytest.raises(AttributeError, match="sampler='auto' only"):
         _ = small(cls).fit(ring(50, 0)).sampler_report_
     assert not hasattr(small(cls), "sampler_report_")

@@ -92,6 +92,14 @@ def test_bad_requests(kwargs, error, message):
 def test_labels_are_checked():
     with pytest.raises(ValueError, match="needs labels: pass y"):
         CellSampler(conditional=True).fit(Z)
+    for bad in (
+        np.where(LABELS == "c", None, LABELS),
+        np.where(LABELS == "c", 3, LABELS.astype(object)),
+    ):
+        with pytest.raises(ValueError, match="missing labels, or labels of several types"):
+            CellSampler(conditional=True).fit(Z, bad)
+    with pytest.raises(ValueError, match="a label of its own"):
+        CellSampler(conditional=True).fit(Z, np.arange(500))
     with pytest.raises(ValueError, match="500 codes and 3 labels"):
         CellSampler(conditional=True).fit(Z, LABELS[:3])
     for kwargs in ({"y": "a"}, {"balance": {"a": 1}}):
@@ -116,6 +124,8 @@ def test_a_small_class_borrows_spread():
     expected = (n * own + d * np.cov(within.T, bias=True)) / (n + d)
     made = [borrow(codes, labels, 1, seed) for seed in range(3000)]
     assert all(len(m) == n + d for m in made)
+    for one in made[:5]:  # a borrowed code has its mirror image
+        np.testing.assert_allclose(one.mean(0), codes[labels == 1].mean(0))
     centred = np.concatenate(made) - codes[labels == 1].mean(0)
     found = centred.T @ centred / len(centred)
     np.testing.assert_allclose(np.diag(found), np.diag(expected), rtol=0.1)
@@ -156,10 +166,12 @@ def test_condition_with_labels_keeps_the_counts():
 
 def test_a_condition_never_met_is_said():
     sampler = GaussianSampler().fit(Z)
-    with pytest.raises(RuntimeError, match="0 of .* too rare"):
+    with pytest.raises(RuntimeError, match="True for 0.*too rare"):
         sampler.sample(2, 0, condition=lambda codes: codes[:, 0] > 1e6)
-    with pytest.raises(ValueError, match="one bool a row"):
-        sampler.sample(2, 0, condition=lambda codes: codes[:, 0])
+    for given in (sampler, GaussianSampler(min_distance=0.1).fit(Z)):
+        for bad in (lambda codes: codes[:, 0], lambda codes: True, lambda codes: codes > 0):
+            with pytest.raises(ValueError, match="condition must return one bool a row"):
+                given.sample(2, 0, condition=bad)
 
 
 @each_learnt
@@ -168,9 +180,9 @@ def test_min_distance(cls):
     near, far = (
         np.linalg.norm(s.sample(400, 0)[:, None] - Z[None], axis=2).min(1) for s in (free, apart)
     )
-    assert far.min() >= apart.spacing_ > near.min()
+    assert far.min() >= apart.least_distance_ > near.min()
     gaps = np.linalg.norm(Z[:, None] - Z[None], axis=2) + 1e9 * np.eye(500)
-    assert apart.spacing_ == pytest.approx(np.median(gaps.min(1)))
+    assert apart.least_distance_ == pytest.approx(np.median(gaps.min(1)))
 
 
 # ----------------------------------------------------------------------------------- density
@@ -227,6 +239,10 @@ def test_condition_is_in_the_units_of_the_rows():
     model = small(AE, max_epochs=30).fit(frame)
     rows = model.sample(20, 0, condition=lambda rows: rows["v"] > rows["v"].median())
     assert rows.shape == (20, 3)
+    with pytest.raises(ValueError, match="one label"):
+        sample(model, 2, condition=lambda rows: rows["v"] > 0, y=["a", "b"])
+    with pytest.raises(ValueError, match="balance: draw each label apart"):
+        model.sample(2, 0, condition=lambda rows: rows["v"] > 0, balance={"a": 1})
     with pytest.raises(ValueError, match="one label"):
         model.sample(2, 0, condition=lambda rows: rows["v"] > 0, y=["a", "b"])
 

@@ -13,15 +13,22 @@ from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from geomgen._draw import check_n_samples
 from geomgen._fields import NonNegative, check_fields, estimator
-from geomgen._rejection import draw_accepted
+from geomgen._rejection import check_mask, draw_accepted
 from geomgen.manifolds import Euclidean, Sphere
 from geomgen.metrics._pairs import nearest
 from geomgen.metrics.memorisation import Memorisation, memorisation
-from geomgen.samplers._strata import borrow, find_modes, parse_shares, stratified_counts
+from geomgen.samplers._strata import (
+    borrow,
+    check_labels,
+    find_labels,
+    find_modes,
+    parse_shares,
+    stratified_counts,
+)
 
 __all__ = ["LatentSampler"]
 
@@ -47,6 +54,8 @@ class LatentSampler(BaseEstimator, ABC):
         Where the draws lie.
     classes_, shares_, samplers_ : ndarray, ndarray, list
         With labels or modes: which, their shares, and the sampler of each.
+    codes_, least_distance_ : ndarray, float
+        With ``min_distance``: the codes, and how far from them draws are at least.
     """
 
     manifolds: ClassVar[tuple[str, ...]] = ("euclidean", "sphere")  # that its draws can lie on
@@ -90,7 +99,7 @@ class LatentSampler(BaseEstimator, ABC):
         -------
         self
         """
-        check_fields(self)
+        self._check()
         Z = validate_data(self, X, dtype=np.float64)
         labels = self._check_labels(y, len(Z))
         self.manifold_ = getattr(model, "manifold", Euclidean())
@@ -98,11 +107,16 @@ class LatentSampler(BaseEstimator, ABC):
         if labels is None and self.stratify == "auto":
             labels = find_modes(Z, self.random_state)
         self._fit_groups(Z, labels, model)
-        if self.min_distance is not None:
+        self.__dict__.pop("codes_", None)
+        if self.min_distance:
             self.codes_ = self._project(Z)
             apart = nearest(self.codes_, self.codes_, 1)[0] if len(Z) > 1 else np.zeros(1)
-            self.spacing_ = float(np.median(apart))
+            self.least_distance_ = self.min_distance * float(np.median(apart))
         return self
+
+    def _check(self) -> None:
+        """Check the parameters, before a model trains for nothing."""
+        check_fields(self)
 
     def sample(
         self,
@@ -179,37 +193,32 @@ class LatentSampler(BaseEstimator, ABC):
     def memorisation(
         self, X: Any, X_holdout: Any, *, n_samples: int = 5000, random_state: Any = 0
     ) -> Memorisation:
-        """Say whether draws are nearer to the fitted codes than to codes that were held out.
+        """Compare draws with the codes fitted and with codes held out.
 
         Parameters
         ----------
         X : array-like of shape (n, n_components)
-            Codes that the sampler was fitted to, as the model's ``transform`` gives them.
+            Codes fitted, as the model's ``transform`` gives them.
         X_holdout : array-like of shape (m, n_components)
-            Codes of rows that neither the model nor the sampler has seen.
-        n_samples : int, default=5000
-            Draws compared.
-        random_state : int, RandomState or None, default=0
-            Seed of the draws.
+            Codes of rows not seen.
+        n_samples, random_state : int, default=5000; int, RandomState or None, default=0
+            Draws compared, and their seed.
 
         Returns
         -------
         Memorisation
-            The preference beside the share expected of it, with an interval; see
-            :func:`geomgen.metrics.memorisation`.
 
         Warns
         -----
         UserWarning
-            If the draws are copies: the whole interval of the preference is above what is
-            expected.
+            If the whole interval of the preference is above what is expected of it.
         """
         found = memorisation(self.sample(n_samples, random_state), X, X_holdout)
         if found.preference_interval[0] > found.training_share:
             warnings.warn(
-                f"{type(self).__name__} copies: {found.preference:.0%} of its draws are nearest "
-                f"to a code it was fitted to, and {found.training_share:.0%} is expected. Raise "
-                "its smoothing, set min_distance, or fit it to more codes.",
+                f"{type(self).__name__} copies: {found.preference:.0%} of its draws are nearest to "
+                f"a fitted code, and {found.training_share:.0%} is expected. Smooth more, set "
+                "min_distance, or fit more codes.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -221,17 +230,15 @@ class LatentSampler(BaseEstimator, ABC):
             return None
         if y is None:
             raise ValueError("conditional=True needs labels: pass y to fit.")
-        labels = column_or_1d(y)
-        if len(labels) != n:
-            raise ValueError(f"There are {n} codes and {len(labels)} labels in y.")
-        return labels
+        return check_labels(y, n)
 
     def _fit_groups(self, Z: np.ndarray, labels: np.ndarray | None, model: Any) -> None:
-        for name in ("classes_", "shares_", "samplers_"):
+        for name in ("classes_", "shares_", "samplers_", "labelled_"):
             self.__dict__.pop(name, None)
         if labels is None:
             self._fit(Z, model)
             return
+        self.labelled_ = self.conditional  # or the groups are modes, which have no names
         self.classes_, counts = np.unique(labels, return_counts=True)
         self.shares_ = counts / counts.sum()
         self.samplers_ = []
@@ -244,7 +251,7 @@ class LatentSampler(BaseEstimator, ABC):
     def _groups(self, n: int, y: Any, balance: Any, rng: np.random.RandomState) -> np.ndarray:
         """Which group each draw comes from."""
         if y is not None or balance is not None:
-            if not self.conditional:
+            if not getattr(self, "labelled_", False):
                 raise ValueError(
                     "This sampler knows no labels: set conditional=True, and fit it with y."
                 )
@@ -255,13 +262,7 @@ class LatentSampler(BaseEstimator, ABC):
             return rng.permutation(
                 np.repeat(np.arange(len(shares)), stratified_counts(shares, n, rng))
             )
-        wanted = np.full(n, y) if np.ndim(y) == 0 else column_or_1d(y)
-        if len(wanted) != n:
-            raise ValueError(f"y has {len(wanted)} labels, but n_samples={n}.")
-        unknown = [label for label in np.unique(wanted) if label not in self.classes_]
-        if unknown:
-            raise ValueError(f"y has labels {unknown} that were not fitted: {list(self.classes_)}.")
-        return np.searchsorted(self.classes_, wanted)
+        return find_labels(y, n, self.classes_)
 
     # ------------------------------------------------------------------------------- rejection
     def _accepted(
@@ -274,15 +275,15 @@ class LatentSampler(BaseEstimator, ABC):
         def propose(size: int) -> np.ndarray:
             return self._project(group._draw(size, rng))
 
-        if not self.min_distance:
+        if not hasattr(self, "codes_"):
             return draw_accepted(propose, n, condition, "condition")
-        apart = self.min_distance * self.spacing_
 
         def accept(Z: np.ndarray) -> np.ndarray:
-            far = nearest(Z, self.codes_, 1)[0][:, 0] >= apart
-            return far if condition is None else far & np.asarray(condition(Z), dtype=bool)
+            far = nearest(Z, self.codes_, 1)[0][:, 0] >= self.least_distance_
+            return far if condition is None else far & check_mask(condition(Z), len(Z), "condition")
 
-        return draw_accepted(propose, n, accept, f"min_distance={self.min_distance}")
+        what = "min_distance" if condition is None else "condition, beside min_distance,"
+        return draw_accepted(propose, n, accept, what)
 
     def _project(self, Z: np.ndarray) -> np.ndarray:
         if isinstance(self.manifold_, Sphere) and not Z.any(axis=1).all():

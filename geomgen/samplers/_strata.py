@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.cluster import HDBSCAN
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import column_or_1d
 from threadpoolctl import threadpool_limits
 
 from geomgen.metrics._pairs import nearest
 
-__all__ = ["borrow", "find_modes", "parse_shares", "stratified_counts"]
+__all__ = [
+    "borrow",
+    "check_labels",
+    "find_labels",
+    "find_modes",
+    "parse_shares",
+    "stratified_counts",
+]
 
 _MOST = 5000  # codes that modes are looked for in
 
@@ -37,6 +46,29 @@ def parse_shares(balance: Any, classes: np.ndarray) -> np.ndarray:
     return shares / shares.sum()
 
 
+def check_labels(y: Any, n: int) -> np.ndarray:
+    """Return the labels of n codes as an array, or raise."""
+    labels = column_or_1d(y)
+    if len(labels) != n:
+        raise ValueError(f"There are {n} codes and {len(labels)} labels in y.")
+    if pd.isna(labels).any() or len({type(label) for label in labels.tolist()}) > 1:
+        raise ValueError("y has missing labels, or labels of several types: make them one.")
+    if n > 1 and len(set(labels.tolist())) == n:
+        raise ValueError("Every code has a label of its own in y: there are no classes.")
+    return labels
+
+
+def find_labels(y: Any, n: int, classes: np.ndarray) -> np.ndarray:
+    """Index among the classes of one label for n draws, or of a label each."""
+    wanted = np.full(n, y) if np.ndim(y) == 0 else column_or_1d(y)
+    if len(wanted) != n:
+        raise ValueError(f"y has {len(wanted)} labels, but n_samples={n}.")
+    unknown = [label for label in np.unique(wanted) if label not in classes]
+    if unknown:
+        raise ValueError(f"y has labels {unknown} that were not fitted: {list(classes)}.")
+    return np.searchsorted(classes, wanted)
+
+
 def find_modes(Z: np.ndarray, random_state: Any) -> np.ndarray:
     """Label the modes of codes: clusters of density, outliers with the nearest one."""
     rng = check_random_state(random_state)
@@ -56,8 +88,9 @@ def find_modes(Z: np.ndarray, random_state: Any) -> np.ndarray:
 def borrow(Z: np.ndarray, labels: np.ndarray, label: Any, seed: Any) -> np.ndarray:
     r"""Codes of one group, with as many more from the others' spread as there are dimensions.
 
-    A borrowed code is the group's mean and the deviation of some code from its own group's mean,
-    so that a density fitted to the result has, of n codes in d dimensions, the covariance
+    A borrowed code is the group's mean plus, and another minus, the deviation of some code from
+    its own group's mean (so d is rounded up to an even number). The mean stays, and a density
+    fitted to the result has, of n codes in d dimensions, the covariance
 
     .. math:: \frac{n}{n + d}\, S_\text{group} + \frac{d}{n + d}\, S_\text{within}
     """
@@ -65,7 +98,7 @@ def borrow(Z: np.ndarray, labels: np.ndarray, label: Any, seed: Any) -> np.ndarr
     n, d = own.shape
     if n >= 10 * d or n == len(Z):
         return own
-    chosen = check_random_state(seed).choice(len(Z), d)
+    chosen = check_random_state(seed).choice(len(Z), -(-d // 2))
     means = {other: Z[labels == other].mean(0) for other in set(labels[chosen].tolist())}
     deviations = Z[chosen] - np.stack([means[other] for other in labels[chosen].tolist()])
-    return np.concatenate([own, own.mean(0) + deviations])
+    return np.concatenate([own, own.mean(0) + deviations, own.mean(0) - deviations])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -52,11 +53,27 @@ class AutoSampler(LatentSampler):
     """
 
     candidates: Annotated[
-        list | None,
-        """Samplers to try; by default cells, local Gaussians, a mixture of 10 and one Gaussian.""",
+        list | tuple | None,
+        """Samplers to try; by default cells, local Gaussians, a mixture of 10 and one Gaussian.
+        Labels, modes and distances are set on this sampler, not on them.""",
     ] = None
     held_out: Annotated[Fraction, "Share of the codes that judge."] = 0.2
     n_judged: Annotated[Count, "Most codes, and draws, that are compared."] = 3000
+
+    def _check(self) -> None:
+        super()._check()
+        if self.candidates is not None and not len(self.candidates):
+            raise ValueError("candidates is empty: leave it out for the default ones.")
+        for candidate in self.candidates or ():
+            if not isinstance(candidate, LatentSampler):
+                raise TypeError(
+                    f"candidates has {candidate!r}: each must be a sampler, such as CellSampler()."
+                )
+            candidate._check()
+            own = {"conditional": False, "stratify": None, "min_distance": None}
+            set_there = [name for name, unset in own.items() if getattr(candidate, name) != unset]
+            if set_there:
+                raise ValueError(f"Set {set_there} on AutoSampler, not on {candidate!r}.")
 
     def _fit(self, Z: np.ndarray, model: Any) -> None:
         candidates = self.candidates
@@ -64,18 +81,14 @@ class AutoSampler(LatentSampler):
             candidates = [CellSampler(), LocalSampler(), MixtureSampler(), GaussianSampler()]
         n_held = round(self.held_out * len(Z))
         if n_held < 10:  # nothing could be told apart
-            self.report_ = pd.DataFrame()
+            self.report_ = pd.DataFrame({"energy_distance": np.nan}, index=_names(candidates[:1]))
             self.sampler_ = self._fitted(candidates[0], Z, model)
             return
         rng = check_random_state(self.random_state)
         order = rng.permutation(len(Z))
         held, train = Z[order[:n_held]], Z[order[n_held:]]
-        rows = {}
-        for candidate in candidates:
-            name = type(candidate).__name__
-            name = name if name not in rows else repr(candidate)
-            rows[name] = self._judge(self._fitted(candidate, train, model), train, held, rng)
-        report = pd.DataFrame.from_dict(rows, orient="index")
+        rows = [self._judge(self._fitted(c, train, model), train, held, rng) for c in candidates]
+        report = pd.DataFrame(rows, index=_names(candidates))
         chosen = report["energy_distance"].where(~report["copies"], np.inf).argmin()
         if report["copies"].all():
             chosen = int(report["preference"].argmin())
@@ -85,7 +98,7 @@ class AutoSampler(LatentSampler):
                 UserWarning,
                 stacklevel=4,
             )
-        self.report_ = report.sort_values("energy_distance")
+        self.report_ = report.sort_values("energy_distance", kind="stable")
         self.sampler_ = self._fitted(candidates[chosen], Z, model)
 
     def _fitted(self, candidate: LatentSampler, Z: np.ndarray, model: Any) -> LatentSampler:
@@ -119,3 +132,12 @@ class AutoSampler(LatentSampler):
 
     def _draw(self, n: int, rng: np.random.RandomState) -> np.ndarray:
         return self.sampler_._draw(n, rng)
+
+
+def _names(candidates: Sequence[LatentSampler]) -> list[str]:
+    """Names of the samplers, numbered where one class comes twice."""
+    names = [type(candidate).__name__ for candidate in candidates]
+    return [
+        name if names.count(name) == 1 else f"{name} #{names[: k + 1].count(name)}"
+        for k, name in enumerate(names)
+    ]
