@@ -60,7 +60,9 @@ class RareModeCalibrator(MetaEstimatorMixin, BaseEstimator):
     """
 
     generator: Annotated[
-        Any, "Fitted: an estimator, a pipeline or a search that can be sampled."
+        Any,
+        """Fitted: an estimator, a pipeline or a search that can be sampled. ``clone`` would unfit
+        it: there, wrap it in scikit-learn's ``FrozenEstimator``.""",
     ] = None
     event: Annotated[
         Callable | None, "Takes rows and returns a bool each; in place of labels and a judge."
