@@ -352,6 +352,26 @@ def test_compare_is_reproducible_and_seeds_what_is_unseeded():
     pd.testing.assert_frame_equal(again.values.drop(columns=drop), FOUND.values.drop(columns=drop))
 
 
+class Seed(Shifted):
+    """Rows that tell the seed they were drawn with."""
+
+    def fit(self, X, y=None):
+        self.rows_ = np.full((len(X), 3), float(self.random_state))
+        return self
+
+
+def test_seeds_differ_where_there_are_several():
+    mean = {"mean": lambda X, G: float(np.mean(G))}
+    for n_seeds, n_found in ((1, 1), (3, 3)):
+        found = compare(
+            {"a": Seed(random_state=7)}, X, cv=2, n_seeds=n_seeds, metrics=mean, preprocess=None,
+            n_repeats=2,
+        )  # fmt: skip
+        one_fold = found.values[found.values["fold"] == 0]["value"]
+        assert one_fold.nunique() == n_found
+        assert (n_seeds > 1) or (one_fold == 7).all()
+
+
 def test_a_generator_that_fails_leaves_the_others():
     pair = {"bad": Shifted("fail"), "good": Shifted(0.1)}
     for n_jobs in (None, 2):

@@ -57,7 +57,8 @@ def compare(
     cv : int or splitter, default=3
         Folds; shuffled when it is a number.
     n_seeds : int, default=1
-        Fits of each generator on each fold, with different seeds.
+        Fits of each generator on each fold, with different seeds: every ``random_state`` of a
+        scikit-learn estimator is then set, and with one fit those that were left at None.
     metrics, rare_label, target, preprocess, judge, n_samples, n_repeats
         As in :func:`evaluate`.
     random_state : int, RandomState or None, default=0
@@ -169,7 +170,7 @@ def _one_fold(
         at = int(np.random.RandomState([seed % 2**32, fold, s]).randint(2**31))
         for name, generator in generators.items():
             try:
-                made = seeded_copy(generator, at)
+                made = seeded_copy(generator, at, every=n_seeds > 1)
                 start = time.perf_counter()
                 with seeded_globally(at):
                     made.fit(real)
@@ -184,11 +185,11 @@ def _one_fold(
     return tables, failures
 
 
-def seeded_copy(generator: Any, seed: int) -> Any:
-    """Copy an unfitted generator, with every random state that was left at None set."""
+def seeded_copy(generator: Any, seed: int, every: bool) -> Any:
+    """Copy an unfitted generator and set its random states: all, or those left at None."""
     if not isinstance(generator, BaseEstimator):
         return copy.deepcopy(generator)
     made = clone(generator)
     params = made.get_params()
-    unset = [k for k in params if k.endswith("random_state") and params[k] is None]
+    unset = [k for k in params if k.endswith("random_state") and (every or params[k] is None)]
     return made.set_params(**dict.fromkeys(unset, seed))
