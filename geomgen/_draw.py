@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from geomgen._frames import take
+
 __all__ = ["check_n_samples", "draw"]
 
 
@@ -59,5 +61,4 @@ def draw(density: Any, n_samples: int, random_state: Any = None, **kwargs: Any) 
         density.random_state = rng
     drawn = density.sample(n_samples, **kwargs)
     rows = drawn[0] if isinstance(drawn, tuple) else drawn
-    order = rng.permutation(n_samples)
-    return rows.iloc[order].reset_index(drop=True) if hasattr(rows, "iloc") else rows[order]
+    return take(rows, rng.permutation(n_samples))

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-__all__ = ["check_conditioned", "check_mask", "draw_accepted", "draw_sorted", "join"]
+from geomgen._frames import join
+
+__all__ = ["check_conditioned", "check_mask", "draw_accepted", "draw_sorted"]
 
 _RAREST = 100_000  # draws for one row, after which it is said that there are as good as none
 
@@ -38,8 +39,8 @@ def draw_sorted(
         for kind in lacking:
             if tried > _RAREST * (found[kind] + 1):
                 raise RuntimeError(
-                    f"Of {tried} draws {what} was {kind} for {found[kind]}, and {wanted[kind]} "
-                    "are wanted: that is too rare here. Relax it, or ask for fewer rows."
+                    f"{found[kind]} of {tried} draws {'met' if kind else 'did not meet'} {what}, "
+                    f"{wanted[kind]} are wanted: it is too rare. Relax it, or ask for fewer rows."
                 )
         rates = {kind: max(found[kind], 0.5) / tried if tried else 1.0 for kind in lacking}
         size = int(np.clip(max(1.1 * lacking[k] / rates[k] for k in lacking) + 16, 16, _RAREST))
@@ -70,18 +71,6 @@ def check_conditioned(kwargs: dict[str, Any]) -> None:
             "condition= goes with one label y for all rows, not with an array of labels or with "
             "balance: draw each label apart."
         )
-
-
-def join(parts: list[Any]) -> Any:
-    """Rows of all parts, one after the other: arrays, or frames of either library."""
-    if isinstance(parts[0], pd.DataFrame):
-        return pd.concat(parts, ignore_index=True)
-    if hasattr(parts[0], "vstack"):  # polars
-        joined = parts[0]
-        for part in parts[1:]:
-            joined = joined.vstack(part)
-        return joined
-    return np.concatenate(parts)
 
 
 def _where(rows: Any, mask: np.ndarray) -> Any:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from geomgen.nn import mlp
 
-__all__ = ["check_range", "check_widths", "has_fused", "make_network", "resolve_device"]
+__all__ = ["check_range", "check_widths", "has_fused", "make_network"]
 
 
 def make_network(
@@ -66,24 +66,3 @@ def check_range(X: np.ndarray, dtype: np.dtype) -> None:
             f"X contains a value too large for dtype='{dtype}' ({largest:.3g}): scale the columns "
             "of X, or use dtype='float64'."
         )
-
-
-def resolve_device(device: str | torch.device) -> str:
-    """Return a device that can be used here; ``auto`` is CUDA where there is one.
-
-    Raises
-    ------
-    ValueError
-        For a device that torch does not know, or does not see.
-    """
-    device, cuda = str(device), torch.cuda.is_available()
-    if device == "auto":
-        return "cuda" if cuda else "cpu"
-    try:
-        torch.ones(1, device=torch.device(device)).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(
-            f"device={device!r} cannot be used here ({str(error).splitlines()[0].rstrip('.')}). "
-            f"Use 'auto', 'cpu', or a device torch sees (torch.cuda.is_available() is {cuda})."
-        ) from error
-    return device

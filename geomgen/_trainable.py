@@ -17,6 +17,7 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor
 
 from geomgen._batches import Rows
+from geomgen._device import resolve_device
 from geomgen._fields import (
     Count,
     Fraction,
@@ -30,7 +31,7 @@ from geomgen._frames import frame_kind
 from geomgen._history import history_frame
 from geomgen._random import draw_seed, generator, substream
 from geomgen._sklearn_callbacks import CallbackSupportMixin, forwarding_epochs, with_callbacks
-from geomgen._structure import check_range, check_widths, has_fused, make_network, resolve_device
+from geomgen._structure import check_range, check_widths, has_fused, make_network
 from geomgen._training import Net, NonFiniteLoss, Terms, early_stopping
 from geomgen.manifolds import Euclidean, Sphere
 from geomgen.nn import GaussianLikelihood, Head, LatentVariableModel, PointPosterior, StandardNormal

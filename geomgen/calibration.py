@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from geomgen._draw import check_n_samples
 from geomgen._fields import Count, Fraction, Interval, check_fields, estimator
-from geomgen._rejection import check_mask, draw_sorted, join
+from geomgen._frames import join, take
+from geomgen._rejection import check_mask, draw_sorted
 from geomgen.metrics.rare import is_rare, neighbour_judge
 from geomgen.pipeline import sample
 
@@ -166,7 +167,7 @@ class RareModeCalibrator(MetaEstimatorMixin, BaseEstimator):
         n_events = int(np.floor(n * share + rng.random_sample()))  # right on average
         events = np.repeat([True, False], [n_events, n - n_events])
         order = rng.permutation(n)
-        rows = _take(self._both(n_events, n - n_events, rng), order)
+        rows = take(self._both(n_events, n - n_events, rng), order)
         if not return_weights:
             return rows
         other = (1 - self.rate_) / (1 - share) if share < 1 else 0.0
@@ -205,7 +206,3 @@ class RareModeCalibrator(MetaEstimatorMixin, BaseEstimator):
 
         wanted = {True: n_events, False: n_others}
         return join(draw_sorted(propose, self._judged, wanted, "event"))
-
-
-def _take(rows: Any, order: np.ndarray) -> Any:
-    return rows.iloc[order].reset_index(drop=True) if hasattr(rows, "iloc") else rows[order]

@@ -27,7 +27,7 @@ JUDGES = "_bench _draws compare evaluate scorers scoring".split()  # of generato
 
 # Each layer may import those before it, and itself.
 LAYERS = [
-    ["_fields", "_random", "_frames", "_history", "_reservoir", "_sklearn_callbacks"],
+    ["_fields", "_random", "_device", "_frames", "_history", "_reservoir", "_sklearn_callbacks"],
     ["_draw", "_rejection"],
     ["distributions", "manifolds", "losses", "datasets"],
     [*(f"metrics.{name}" for name in METRICS), "nn"],

@@ -240,6 +240,7 @@ WORDS = FRAME.assign(a="word")
         ({"generator": KernelDensity}, TypeError, "fitted generator"),
         ({"y": Y}, TypeError, "y must be a pair"),
         ({"y": (Y, Y)}, ValueError, "1000 rows, its labels shape"),
+        ({"y": (np.full(1000, np.nan), Y2[1])}, ValueError, "missing labels"),
         ({"y": Y2, "target": 0}, ValueError, "not both"),
         ({"target": "label"}, ValueError, "no column"),
         ({"preprocess": "minmax"}, ValueError, "'standard'"),
@@ -265,7 +266,7 @@ def test_dates_count_as_numbers_and_names_are_left_out():
     })  # fmt: skip
     train, test = rows[:600], rows[600:]
     copies = train.assign(when=train["when"] + pd.Timedelta("1s"), who="nobody")
-    with pytest.warns(UserWarning, match=r"\['who'\] have a name of its own"):
+    with pytest.warns(UserWarning, match=r"\['who'\] hold another value"):
         table = evaluate(copies, train, test, metrics=["memorisation", "recall"])
     assert table.loc["preference", "verdict"] == "nearer to training rows: copies"
     with pytest.warns(UserWarning, match="who"):

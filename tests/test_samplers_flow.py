@@ -2,7 +2,6 @@
 
 import pickle
 import sys
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -43,10 +42,7 @@ def moons(n, seed):
     return (arcs + 0.2 * rng.standard_normal((n, 2))) @ [[2.0, 0.0], [1.0, 1.0]] + [5, -3]
 
 
-needs_zuko = pytest.mark.skipif(find_spec("zuko") is None, reason="zuko is not installed")
-both = pytest.mark.parametrize(
-    "cls", [pytest.param(FlowSampler, marks=needs_zuko), DiffusionSampler]
-)
+both = pytest.mark.parametrize("cls", [FlowSampler, DiffusionSampler])
 
 
 # ---------------------------------------------------------------------- trained on a network
@@ -172,7 +168,6 @@ def flow():
     return sampler.fit(moons(1000, 0))
 
 
-@needs_zuko
 def test_the_flow_integrates_to_one_and_its_draws_follow_its_density(flow):
     """Mass of 20 x 20 squares by quadrature, against the share of 20 000 draws in each."""
     low, high, n, m = -7.0, 17.0, 20, 10
@@ -188,7 +183,6 @@ def test_the_flow_integrates_to_one_and_its_draws_follow_its_density(flow):
     assert chi2 < often.sum() + 6 * np.sqrt(2 * often.sum())
 
 
-@needs_zuko
 def test_the_flow_learns_what_a_gaussian_cannot(flow):
     """Held-out log-likelihood, in nats: the arcs are well above their Gaussian."""
     held_out = moons(2000, 1)
@@ -199,7 +193,6 @@ def test_the_flow_learns_what_a_gaussian_cannot(flow):
     assert (error < 0.1 * np.sqrt(np.diag(cov))).all()
 
 
-@needs_zuko
 @pytest.mark.parametrize("kind", ["spline", "maf"])
 @pytest.mark.parametrize("codes", [Z, Z[:, :1]], ids=["d=3", "d=1"])
 def test_training_starts_from_the_gaussian_of_the_codes(kind, codes):
@@ -209,7 +202,6 @@ def test_training_starts_from_the_gaussian_of_the_codes(kind, codes):
     np.testing.assert_allclose(sampler.score_samples(codes), gaussian.logpdf(codes), atol=1e-4)
 
 
-@needs_zuko
 def test_affine_maps_fit_a_gaussian_exactly_enough():
     """The MAF holds every Gaussian: its density approaches the sample's own."""
     codes = np.random.RandomState(0).standard_normal((2000, 2)) @ [[4.0, 2.0], [0.0, 1.0]] + 4
@@ -223,7 +215,6 @@ def test_affine_maps_fit_a_gaussian_exactly_enough():
     np.testing.assert_allclose(np.cov(sampler.sample(20_000, 0).T), cov, rtol=0.2)
 
 
-@needs_zuko
 def test_kinds_differ_and_are_checked():
     spline, maf = (FlowSampler(**TINY, kind=kind).fit(Z).sample(3, 0) for kind in ("spline", "maf"))
     assert not np.allclose(spline, maf)

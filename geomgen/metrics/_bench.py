@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,14 +11,14 @@ import pandas as pd
 from scipy.stats import t
 from sklearn.utils.multiclass import type_of_target
 
+from geomgen._frames import join, take
+from geomgen.metrics._checks import check_count
 from geomgen.metrics._draws import draw_rows
 from geomgen.metrics._encode import (
     as_rows,
     fit_encoder,
     nearest_label,
     split_target,
-    stack,
-    take,
 )
 from geomgen.metrics._registry import METRICS, Metric
 from geomgen.metrics._verdicts import of_floor, of_lift, of_share, of_test
@@ -73,8 +72,9 @@ class Bench:
             raise ValueError(
                 f"X_train has {self.X_train.shape[1]} columns and X_test {self.X_test.shape[1]}."
             )
-        _check_count("n_repeats", self.n_repeats)
-        _check_count("n_samples", _MAX_ROWS if self.n_samples is None else self.n_samples)
+        check_count(self.n_repeats, "n_repeats", 2)
+        n = _MAX_ROWS if self.n_samples is None else self.n_samples
+        check_count(n, "n_samples", 2)
         self.labels: Any = self._check_labels()
         if self.labels is not None and self.rare_label is None:  # one label, in all that follows
             labels, counts = np.unique(self.labels[0], return_counts=True)
@@ -84,12 +84,11 @@ class Bench:
             self.named.pop("correlation_error", None)
         if "rare_modes" in self.extras:
             self.rate = float(is_rare(self.labels[0], self.rare_label).mean())
-        self.pool = stack(self.X_train, self.X_test)
+        self.pool = join([self.X_train, self.X_test])
         self.encoder = fit_encoder(self.preprocess, self.pool)
         self.rng = np.random.RandomState(self.seed)
         # where one more value falls, 95 % of the time, by the mean and spread of n_repeats
         self.margin = t.ppf(0.975, self.n_repeats - 1) * (1 + 1 / self.n_repeats) ** 0.5
-        n = _MAX_ROWS if self.n_samples is None else self.n_samples
         self.n_draws = min(len(self.X_train), n)
         self.n_test = min(len(self.X_test), n)
         self.test = self._subset(self.X_test, self.n_test)
@@ -236,6 +235,8 @@ class Bench:
         if not isinstance(self.y, tuple) or len(self.y) != 2:
             raise TypeError("y must be a pair: the labels of X_train and of X_test.")
         labels = np.asarray(self.y[0]), np.asarray(self.y[1])
+        if any(pd.isna(found).any() for found in labels):
+            raise ValueError("y has missing labels: drop those rows, or give them a label.")
         for name, found, rows in zip(
             ("X_train", "X_test"), labels, (self.X_train, self.X_test), strict=True
         ):
@@ -277,8 +278,3 @@ def resolve(metrics: Any, labelled: bool, target: Any) -> tuple[dict[str, Metric
         raise ValueError("metrics has 'train_on_synthetic', which needs labels: target= or y=.")
     extras = tuple(name for name in names if name in _EXTRAS)
     return {name: METRICS[name] for name in names if name in METRICS}, extras
-
-
-def _check_count(name: str, value: Any) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 2:
-        raise ValueError(f"{name}={value!r} must be an int in [2, inf).")

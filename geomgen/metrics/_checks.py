@@ -58,7 +58,7 @@ def check_sample(X: Any, *, name: str = "X", min_rows: int = 1) -> np.ndarray:
     return X
 
 
-def check_count(value: Any, name: str) -> None:
-    """Raise unless value is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name}={value!r} must be a whole number of at least 1.")
+def check_count(value: Any, name: str, low: int = 1) -> None:
+    """Raise unless value is a whole number of at least ``low``."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+        raise ValueError(f"{name}={value!r} must be a whole number of at least {low}.")

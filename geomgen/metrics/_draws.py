@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-from geomgen.metrics._encode import as_rows, take
+from geomgen._frames import take
+from geomgen.metrics._encode import as_rows
 from geomgen.pipeline import sample
 
 __all__ = ["draw_rows", "seeded_globally"]

@@ -23,8 +23,6 @@ __all__ = [
     "fit_encoder",
     "nearest_label",
     "split_target",
-    "stack",
-    "take",
 ]
 
 
@@ -111,16 +109,6 @@ def nearest_label(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return labels[order.argmin(1)]
 
 
-def take(X: Any, rows: np.ndarray) -> Any:
-    """Rows of a frame or an array, by position."""
-    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
-
-
-def stack(X: Any, Y: Any) -> Any:
-    """Rows of both, one after the other."""
-    return pd.concat([X, Y], ignore_index=True) if hasattr(X, "iloc") else np.concatenate([X, Y])
-
-
 class _Identity:
     def transform(self, X: Any) -> Any:
         return X
@@ -175,7 +163,7 @@ class StandardEncoder:
             columns = getattr(X, "columns", range(X.shape[1]))
             shown = [columns[int(name[1:])] for name in left_out]
             warnings.warn(
-                f"Columns {shown[:5]} have a name of its own for almost every row, and are left "
+                f"Columns {shown[:5]} hold another value in almost every row, and are left "
                 "out of all distances. Drop them, or give preprocess= a transformer.",
                 UserWarning,
                 stacklevel=2,

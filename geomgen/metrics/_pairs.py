@@ -9,7 +9,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-__all__ = ["check_device", "mean_distance", "nearest", "quadratic_forms"]
+__all__ = ["mean_distance", "nearest", "quadratic_forms"]
 
 _TILE = {"cpu": (128, 1024)}  # rows and columns: a tile stays in the processor's cache
 _TILE_GPU = (2048, 8192)
@@ -60,17 +60,6 @@ def _centred(X: np.ndarray, Y: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray
     scale = float(max(np.abs(X - centre).max(), np.abs(Y - centre).max())) or 1.0
     left = (X - centre) / scale
     return (left, left if X is Y else (Y - centre) / scale), scale
-
-
-def check_device(device: str) -> None:
-    """Raise unless torch can compute there."""
-    try:
-        torch.ones(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(
-            f"device={device!r} cannot be used here. Use 'cpu', or a device that torch sees "
-            f"(torch.cuda.is_available() is {torch.cuda.is_available()})."
-        ) from error
 
 
 def _tensor(a: np.ndarray, dtype: str, device: str) -> Tensor:

@@ -16,9 +16,10 @@ from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from sklearn.utils import check_random_state
 from tqdm.auto import tqdm
 
+from geomgen._frames import take
 from geomgen.metrics._bench import Bench
 from geomgen.metrics._draws import seeded_globally
-from geomgen.metrics._encode import as_rows, split_target, take
+from geomgen.metrics._encode import as_rows, split_target
 from geomgen.metrics.comparison import Comparison
 
 __all__ = ["compare"]

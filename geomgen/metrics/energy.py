@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
+from geomgen._device import resolve_device
 from geomgen.metrics._checks import check_count, check_pair, check_sample
-from geomgen.metrics._pairs import check_device, mean_distance, quadratic_forms
+from geomgen.metrics._pairs import mean_distance, quadratic_forms
 
 __all__ = ["EnergyFloor", "EnergyTest", "energy_distance", "energy_floor", "energy_test"]
 
@@ -80,7 +81,7 @@ def energy_distance(
     X, Y = check_pair(X, Y, min_rows=2 if unbiased else 1)
     if dtype not in ("float64", "float32"):
         raise ValueError(f"dtype={dtype!r} must be 'float64' or 'float32'.")
-    check_device(device)
+    device = resolve_device(device)
     w, v = _weights(X_weight, len(X), "X_weight"), _weights(Y_weight, len(Y), "Y_weight")
     between = mean_distance(X, Y, w, v, dtype=dtype, device=device)
     within_x = mean_distance(X, X, w, w, dtype=dtype, device=device)
