@@ -8,7 +8,6 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,7 +15,7 @@ from geomgen._draw import check_n_samples
 from geomgen._fields import Count, Fraction, Interval, check_fields, estimator
 from geomgen._frames import join, take
 from geomgen._rejection import check_mask, draw_sorted
-from geomgen.metrics.rare import is_rare, neighbour_judge
+from geomgen.metrics.rare import held_out_judgement, is_rare, neighbour_judge
 from geomgen.pipeline import sample
 
 __all__ = ["RareModeCalibrator"]
@@ -176,14 +175,12 @@ class RareModeCalibrator(MetaEstimatorMixin, BaseEstimator):
     def _fit_judge(self, X: Any, y: Any, seed: int) -> None:
         rare = is_rare(y, self.rare_label)
         judge = neighbour_judge() if self.judge is None else self.judge
-        n_splits = int(min(10, rare.sum(), (~rare).sum()))
-        if n_splits < 2:
+        if min(rare.sum(), (~rare).sum()) < 2:
             raise ValueError(
                 f"There are {rare.sum()} rare rows: the judge's rate needs two. Give event= and "
                 "rate= instead."
             )
-        folds = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
-        held = cross_val_predict(judge, X, rare, cv=folds)
+        held = held_out_judgement(judge, X, rare, seed)
         seen = held.mean()
         if self.rate is not None:  # the judge's hits and false alarms at another true rate
             hits, alarms = held[rare].mean(), held[~rare].mean()

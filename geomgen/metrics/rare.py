@@ -267,9 +267,7 @@ def judge_lift(X: Any, rare: np.ndarray, judge: Any = None) -> float:
     return rare_mode_lift(held_out_judgement(judge, np.asarray(X), rare), rare.mean())
 
 
-def held_out_judgement(
-    judge: Any, X: np.ndarray, rare: np.ndarray, random_state: Any = 0
-) -> np.ndarray:
+def held_out_judgement(judge: Any, X: Any, rare: np.ndarray, random_state: Any = 0) -> np.ndarray:
     """Judge each real row, by a judge fitted on others, in at most ten stratified folds."""
     n_splits = int(min(10, rare.sum(), (~rare).sum()))
     folds = StratifiedKFold(n_splits, shuffle=True, random_state=random_state)

@@ -36,7 +36,7 @@ def parse_shares(balance: Any, classes: np.ndarray) -> np.ndarray:
     """Shares by label as an array in the order of ``classes``; labels left out get none."""
     if not isinstance(balance, dict) or not balance:
         raise TypeError(f"balance={balance!r} must be a dictionary of labels and shares.")
-    known = list(classes)
+    known = classes.tolist()
     unknown = [label for label in balance if label not in known]
     if unknown:
         raise ValueError(f"balance has labels {unknown} that were not fitted: {known}.")
@@ -63,9 +63,9 @@ def find_labels(y: Any, n: int, classes: np.ndarray) -> np.ndarray:
     wanted = np.full(n, y) if np.ndim(y) == 0 else column_or_1d(y)
     if len(wanted) != n:
         raise ValueError(f"y has {len(wanted)} labels, but n_samples={n}.")
-    unknown = [label for label in np.unique(wanted) if label not in classes]
+    unknown = np.setdiff1d(wanted, classes).tolist()
     if unknown:
-        raise ValueError(f"y has labels {unknown} that were not fitted: {list(classes)}.")
+        raise ValueError(f"y has labels {unknown} that were not fitted: {classes.tolist()}.")
     return np.searchsorted(classes, wanted)
 
 
