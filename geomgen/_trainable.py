@@ -7,30 +7,23 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
-from torch import Tensor
+from torch import Tensor, nn
 
 from geomgen._batches import Rows
 from geomgen._device import resolve_device
-from geomgen._fields import (
-    Count,
-    Fraction,
-    Interval,
-    NonNegative,
-    Positive,
-    check_fields,
-    estimator,
-)
+from geomgen._extra_terms import add_terms, check_extra_terms
+from geomgen._fields import check_fields, estimator
 from geomgen._frames import frame_kind
 from geomgen._history import history_frame
+from geomgen._parameters import Parameters
 from geomgen._random import draw_seed, generator, substream
-from geomgen._sklearn_callbacks import CallbackSupportMixin, forwarding_epochs, with_callbacks
+from geomgen._sklearn_callbacks import forwarding_epochs, with_callbacks
 from geomgen._structure import check_range, check_widths, has_fused, make_network
 from geomgen._training import Net, NonFiniteLoss, Terms, early_stopping
 from geomgen.manifolds import Euclidean, Sphere
@@ -38,78 +31,28 @@ from geomgen.nn import GaussianLikelihood, Head, LatentVariableModel, PointPoste
 
 __all__ = ["Trainable"]
 
+# Parameters that cannot change between two fits of the same weights; models name theirs too.
 _STRUCTURE = ("n_components", "hidden", "activation", "norm", "encoder", "decoder") + (
     ("dtype", "device", "optimizer", "net_params")
 )
 
 
 @estimator
-class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
+class Trainable(Parameters, ABC):
     """The training half of an estimator: parameters in, ``net_`` out.
 
-    A model declares its own parameters as annotated fields and its paper's equation as
-    ``_objective(model, x, generator) -> {name: term}``; it overrides ``_prepare`` if parameters
-    depend on the data, and ``_build`` if its structure is new.
+    A model declares its own parameters as annotated fields, where it was published as ``_paper``
+    and ``_equation``, and that equation as ``_objective(model, x, generator) -> {name: term}``; it
+    overrides ``_prepare`` if parameters depend on the data, and ``_build`` if its structure is
+    new, and names in ``_structure`` the parameters that structure depends on.
     """
-
-    n_components: Annotated[Count, "Dimension d of the codes; it may exceed the features'."] = 8
-    hidden: Annotated[
-        tuple[Count, ...], "Widths of the encoder's hidden layers; the decoder mirrors them."
-    ] = (256, 128)
-    activation: Annotated[
-        Literal["relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "tanh"],
-        "Activation between linear layers.",
-    ] = "silu"
-    norm: Annotated[Literal["batch", "layer"] | None, "Normalisation before each activation."] = (
-        None
-    )
-    encoder: Annotated[
-        Any,
-        """An encoder network of your own: a module, which is copied, or a callable
-        ``(n_inputs, n_outputs) -> module``; in place of hidden, activation and norm. A fitted
-        estimator can be pickled if the callable can be imported: no lambda.""",
-    ] = None
-    decoder: Annotated[Any, "A decoder network of your own, likewise."] = None
-    reduction: Annotated[
-        Literal["sum", "mean"],
-        """What is done with the squared error over features (it is averaged over rows): with the
-        mean, every weight beside it counts n_features times as much.""",
-    ] = "sum"
-    max_epochs: Annotated[Count, "Passes over the rows."] = 100
-    batch_size: Annotated[Count, "Rows a step; a last batch of one row joins the one before."] = 128
-    lr: Annotated[Positive, "Learning rate."] = 1e-3
-    optimizer: Annotated[type, "Class of the optimizer."] = torch.optim.Adam
-    early_stopping: Annotated[
-        bool, "Whether to hold out rows and stop when their loss no longer falls."
-    ] = False
-    validation_fraction: Annotated[Fraction, "Share of the rows held out to stop early."] = 0.1
-    n_iter_no_change: Annotated[Count, "Epochs without improvement before stopping early."] = 10
-    tol: Annotated[NonNegative, "Least fall of the held-out loss that counts."] = 1e-4
-    warm_start: Annotated[bool, "Whether fit goes on from the weights of the last fit."] = False
-    dtype: Annotated[
-        Literal["float32", "float64", "auto"],
-        "Of computation and of output; ``auto`` takes that of X if it is one of the two.",
-    ] = "float32"
-    device: Annotated[
-        str | torch.device,
-        "Where to compute: ``auto`` takes a CUDA device if there is one; or torch's names.",
-    ] = "auto"
-    callbacks: Annotated[list | None, "skorch callbacks; they are copied."] = None
-    net_params: Annotated[
-        dict | None,
-        """Parameters of optimizer and callbacks, with skorch's names:
-        ``{"optimizer__weight_decay": 1e-4}``.""",
-    ] = None
-    random_state: Annotated[
-        Any, "Seed of weights, batches, noise and sampler; None takes numpy's global state."
-    ] = None
-    verbose: Annotated[
-        Annotated[int, Interval(0)] | bool, "1 shows a progress bar, 2 a line an epoch."
-    ] = 0
 
     _posterior: ClassVar[type[Head]] = PointPosterior
     _prior: ClassVar[type[StandardNormal]] = StandardNormal
     _manifold: ClassVar[Euclidean | Sphere] = Euclidean()
+    _paper: ClassVar[str] = ""
+    _equation: ClassVar[str] = ""
+    _structure: ClassVar[tuple[str, ...]] = ()
 
     # ------------------------------------------------------------------ what a model provides
     @abstractmethod
@@ -117,12 +60,12 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
         self, model: LatentVariableModel, x: Tensor, generator: torch.Generator
     ) -> Terms: ...
 
-    def _prepare(self, n_features: int) -> None:
+    def _prepare(self, X: np.ndarray) -> None:
         """Check, and resolve into fitted attributes, the parameters that depend on the data."""
 
     def _build(self, n_features: int) -> LatentVariableModel:
         d, hidden = self.n_components, tuple(self.hidden)
-        d_out = d * self._posterior.outputs_per_dim
+        d_out = self._posterior.n_outputs(d)
         mlp_params = {
             "activation": self.activation,
             "norm": self.norm,
@@ -131,8 +74,20 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
         encoder = make_network("encoder", self.encoder, n_features, hidden, d_out, **mlp_params)
         decoder = make_network("decoder", self.decoder, d, hidden[::-1], n_features, **mlp_params)
         return LatentVariableModel(
-            self._posterior(encoder), GaussianLikelihood(decoder), self._prior(d), self._manifold
+            self._posterior(encoder), self._likelihood(decoder), self._prior(d), self._manifold
         )
+
+    def _likelihood(self, decoder: nn.Module) -> Head:
+        """Read the decoder's output as p(x|z)."""
+        return GaussianLikelihood(decoder)
+
+    def _terms(self, model: LatentVariableModel, x: Tensor, generator: torch.Generator) -> Terms:
+        """Compute the paper's terms and the user's."""
+        terms = self._objective(model, x, generator)
+        if self.extra_terms:
+            x = x[:, : self.n_features_in_]  # targets may travel with the rows
+            terms = add_terms(self.extra_terms, terms, model, x, generator)
+        return terms
 
     # --------------------------------------------------------------------------------- training
     def _start(self, X: Any, resume: bool) -> np.ndarray:
@@ -144,7 +99,7 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
             given = X.dtype if X.dtype in (np.float32, np.float64) else np.float32
             self.dtype_ = np.dtype(given if self.dtype == "auto" else self.dtype)
         check_range(X, self.dtype_)
-        self._prepare(X.shape[1])
+        self._prepare(X)
         if resume:
             self._check_same_structure()
             self.net_.renew(
@@ -157,7 +112,7 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
         self._check_structure()
         self._seed = draw_seed(self.random_state)
         self.net_: Net = self._make_net().build(substream(self._seed, 0))
-        self._built_with = {name: getattr(self, name) for name in _STRUCTURE}
+        self._built_with = {n: getattr(self, n) for n in (*_STRUCTURE, *self._structure)}
         self._check_networks(X)
         return X
 
@@ -237,7 +192,7 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
         fused = has_fused(self.optimizer) and not variants.intersection(given)
         return Net(
             self._make_module,
-            objective=self._objective,
+            objective=self._terms,
             draws_globally=self.encoder is not None or self.decoder is not None,
             optimizer=self.optimizer,
             lr=self.lr,
@@ -256,7 +211,7 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
         module, d = self._module.eval(), self.n_components
         x = torch.zeros(2, X.shape[1], dtype=getattr(torch, self.dtype_.name)).to(self.device_)
         if self.encoder is not None:
-            check_widths("encoder", module.encoder.trunk, x, d * self._posterior.outputs_per_dim)
+            check_widths("encoder", module.encoder.trunk, x, self._posterior.n_outputs(d))
         if self.decoder is not None:
             check_widths("decoder", module.decoder.trunk, x.new_zeros(2, d), X.shape[1])
 
@@ -273,6 +228,7 @@ class Trainable(CallbackSupportMixin, BaseEstimator, ABC):
             )
 
     def _check_structure(self) -> None:
+        check_extra_terms(self.extra_terms)
         if self.n_components < self._manifold.min_dim:
             warnings.warn(
                 f"n_components={self.n_components} puts the codes of {type(self).__name__} on a "

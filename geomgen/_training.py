@@ -156,6 +156,7 @@ class Net(NeuralNet):
             "dataset_train": batches.rows,
             "dataset_valid": None if valid_batches is None else valid_batches.rows,
         }
+        self.module_.n_epochs = len(self.history)
         self.notify("on_epoch_begin", **rows)
         self._set_training(True)
         try:

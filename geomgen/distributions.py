@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
-__all__ = ["Delta", "DiagonalNormal"]
+__all__ = ["Delta", "DiagonalNormal", "IndependentBernoulli"]
 
 
 class Delta(Distribution):
@@ -73,3 +73,22 @@ class DiagonalNormal(Independent):
         shape = (*sample_shape, *loc.shape)
         noise = torch.randn(shape, generator=generator, dtype=loc.dtype, device=loc.device)
         return loc + scale * noise
+
+
+class IndependentBernoulli(Independent):
+    """Independent Bernoulli variables, one a feature; rows between 0 and 1 count as mixtures.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (..., p)
+        Log-odds of a one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> IndependentBernoulli(torch.zeros(3)).mean
+    tensor([0.5000, 0.5000, 0.5000])
+    """
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__(Bernoulli(logits=logits, validate_args=False), 1, validate_args=False)

@@ -137,7 +137,7 @@ def test_training_learns(cls):
 @every
 def test_caller_keeps_rows_and_modules(cls):
     rows = X.copy()
-    d_out = small(cls)._posterior.outputs_per_dim * 2
+    d_out = cls._posterior.n_outputs(2)
     encoder = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, d_out))
     before = copy.deepcopy(encoder.state_dict())
     model = small(cls, encoder=encoder).fit(rows)
@@ -157,7 +157,7 @@ def test_own_networks(cls):
 
     state = torch.get_rng_state()
     one, two = (small(cls, encoder=factory, decoder=factory).fit(X) for _ in range(2))
-    assert calls[0] == (4, 2 * cls._posterior.outputs_per_dim) and calls[1] == (2, 4)
+    assert calls[0] == (4, cls._posterior.n_outputs(2)) and calls[1] == (2, 4)
     assert one.transform(X).tobytes() == two.transform(X).tobytes()  # dropout is seeded too
     assert torch.equal(torch.get_rng_state(), state)
 

@@ -100,7 +100,7 @@ def test_few_blades_and_where_they_are(monkeypatch):
         seen.append((z.detach().clone(), frames.shape))
         return tangents(module, z, frames)
 
-    monkeypatch.setattr("geomgen.models.grassmann.tangents", spy)
+    monkeypatch.setattr("geomgen.models._blades.tangents", spy)
     where = {}
     for law in ("codes", "prior", "segments"):
         model = small(GrassmannAE, n_blades=5, latent_law=law, shared_frames=False).fit(X)

@@ -36,7 +36,7 @@ def make_metric(k=4, d=3, lam=0.05, rho=1.5):
 
 def make_model(posterior=PointPosterior, prior=StandardNormal, manifold=None, d=3):
     seeded = torch.Generator().manual_seed(0)
-    encoder = posterior(mlp(4, (), d * posterior.outputs_per_dim, generator=seeded))
+    encoder = posterior(mlp(4, (), posterior.n_outputs(d), generator=seeded))
     decoder = GaussianLikelihood(mlp(d, (), 4, generator=seeded))
     return LatentVariableModel(encoder, decoder, prior(d), manifold or Euclidean())
 

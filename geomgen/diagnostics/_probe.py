@@ -16,7 +16,13 @@ from geomgen._random import draw_seed, generator, substream
 from geomgen.diagnostics._base import check_count, open_fitted
 from geomgen.losses import random_frames, tangents
 from geomgen.manifolds import Sphere
-from geomgen.nn import GaussianLikelihood, LatentVariableModel, NormalPosterior, PointPosterior
+from geomgen.nn import (
+    BernoulliLikelihood,
+    GaussianLikelihood,
+    LatentVariableModel,
+    NormalPosterior,
+    PointPosterior,
+)
 
 __all__ = ["Probe"]
 
@@ -153,8 +159,8 @@ class Probe:
     def decoder_tangents(self, z: Tensor, frames: Tensor) -> Tensor:
         """Push latent directions, tangent to the manifold at z, through the mean decoder."""
         head = self.model.decoder
-        if self._known_maps and type(head) is GaussianLikelihood:
-            return tangents(head.trunk, z, frames)
+        if self._known_maps and type(head) in (GaussianLikelihood, BernoulliLikelihood):
+            return tangents(head.map, z, frames)
         return tangents(self.model.decode, z, frames)
 
     def encoder_tangents(self, x: Tensor, frames: Tensor) -> Tensor:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from torch import Tensor
+from torch.distributions import Distribution
 
-__all__ = ["squared_error"]
+from geomgen.distributions import DiagonalNormal
+
+__all__ = ["negative_log_likelihood", "squared_error"]
 
 
 def squared_error(x_hat: Tensor, x: Tensor, reduction: Literal["sum", "mean"] = "sum") -> Tensor:
@@ -39,3 +42,40 @@ def squared_error(x_hat: Tensor, x: Tensor, reduction: Literal["sum", "mean"] = 
     """
     per_feature = (x_hat - x).square().mean(0)
     return per_feature.sum() if reduction == "sum" else per_feature.mean()
+
+
+def negative_log_likelihood(
+    p: Distribution, x: Tensor, reduction: Literal["sum", "mean"] = "sum"
+) -> Tensor:
+    r"""Minus the log-likelihood of rows, without a Gaussian's constant.
+
+    .. math:: \frac{1}{N} \sum_i \Big(\frac{\|x_i - \mu_i\|^2}{2\sigma^2} + p \log\sigma\Big)
+       \quad\text{or}\quad -\frac{1}{N} \sum_{ij}
+       \big(x_{ij} \log \mu_{ij} + (1 - x_{ij}) \log(1 - \mu_{ij})\big)
+
+    Parameters
+    ----------
+    p : Distribution over (N, p)
+        Of a decoder, p(x|z); the formulas are those of a Gaussian and of a Bernoulli one.
+    x : Tensor of shape (N, p)
+        Rows.
+    reduction : {"sum", "mean"}, default="sum"
+        What is done over the p features.
+
+    Returns
+    -------
+    Tensor of shape ()
+
+    Examples
+    --------
+    >>> import torch
+    >>> p = DiagonalNormal(torch.zeros(2, 4), torch.ones(2, 4))
+    >>> negative_log_likelihood(p, torch.ones(2, 4))
+    tensor(2.)
+    """
+    if isinstance(p, DiagonalNormal):
+        loc, scale = p.mean, p.stddev
+        per_row = (((x - loc) / scale).square() / 2 + scale.log()).sum(-1)
+    else:
+        per_row = -p.log_prob(x)
+    return per_row.mean() if reduction == "sum" else per_row.mean() / x.shape[-1]

@@ -33,7 +33,8 @@ def random_frames(
     like : Tensor, optional
         Gives the dtype and the device.
     normal : Tensor of shape (n, d), optional
-        Unit codes: the frames are then of the sphere's tangent spaces at them, k ≤ d - 1.
+        Unit codes: the frames are then of the sphere's tangent spaces at them, k ≤ d - 1. One
+        Gaussian, n = 1, can serve any number of codes.
 
     Returns
     -------

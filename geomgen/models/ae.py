@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -46,6 +48,9 @@ class AE(GenerativeAutoencoder):
     >>> model.transform(X).shape, model.sample(3, random_state=0).shape
     ((150, 2), (3, 4))
     """
+
+    _paper: ClassVar[str] = "Hinton and Salakhutdinov, 2006"
+    _equation: ClassVar[str] = "paper G, Eq. 1"
 
     def _objective(
         self, model: LatentVariableModel, x: Tensor, generator: torch.Generator

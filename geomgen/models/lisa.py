@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from geomgen._fields import NonNegative, Positive, estimator
 from geomgen._training import Terms
 from geomgen.losses import squared_error, uniformity
+from geomgen.models._blades import BladeTerms
 from geomgen.models.spherical import SphericalAE
 from geomgen.nn import LatentVariableModel
 
@@ -17,11 +18,14 @@ __all__ = ["LISAGenerator"]
 
 
 @estimator
-class LISAGenerator(SphericalAE):
+class LISAGenerator(BladeTerms, SphericalAE):
     r"""LISA: codes on the sphere, repelled from each other, sampled ex post.
 
     .. math:: \mathcal{L} = \mathbb{E}_x\, \ell\big(x, D(\Pi(E(x)))\big)
        + \lambda \log \frac{1}{N(N-1)} \sum_{i \ne j} e^{-t \|\tilde z_i - \tilde z_j\|^2}
+
+    The Grassmann terms of :class:`GrassmannAE` can be added, on the tangent spaces of the sphere:
+    ``lam_grass``, ``lam_entropy`` and the parameters after them. They are off by default.
 
     The default ``reduction`` is the mean over features, for which the paper's scale of
     :math:`\lambda` is meant. The second term is the log of a mean over a batch, so it depends on
@@ -29,6 +33,8 @@ class LISAGenerator(SphericalAE):
 
     Attributes
     ----------
+    k_, grades_
+        As in :class:`GrassmannAE`.
     net_, sampler_, history_, n_iter_, n_features_in_, device_, dtype_
         As in :class:`AE`.
 
@@ -54,6 +60,9 @@ class LISAGenerator(SphericalAE):
     lam: Annotated[NonNegative, "Weight λ of the repulsion (Eq. 14)."] = 1e-3
     t: Annotated[Positive, "Temperature of the repulsion's kernel (Eq. 12)."] = 2.0
 
+    _paper: ClassVar[str] = "Paper L (LISA)"
+    _equation: ClassVar[str] = "Eqs. 11-14"
+
     def _objective(
         self, model: LatentVariableModel, x: Tensor, generator: torch.Generator
     ) -> Terms:
@@ -61,4 +70,5 @@ class LISAGenerator(SphericalAE):
         return {
             "recon": squared_error(model.decode(z), x, self.reduction),
             "uniformity": self.lam * uniformity(z, self.t),
+            **self._blade_terms(model, x, z, generator),
         }

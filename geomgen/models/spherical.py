@@ -37,5 +37,7 @@ class SphericalAE(AE):
     True
     """
 
+    _paper: ClassVar[str] = "Paper L (LISA)"
+    _equation: ClassVar[str] = "Eq. 6"
     _manifold: ClassVar[Euclidean | Sphere] = Sphere()
     _prior: ClassVar[type[StandardNormal]] = UniformSphere

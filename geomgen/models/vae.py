@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import torch
-from torch import Tensor
-from torch.distributions import kl_divergence
+from torch import Tensor, nn
 
-from geomgen._fields import NonNegative, estimator
+from geomgen._fields import Interval, NonNegative, Positive, estimator
 from geomgen._training import Terms
 from geomgen.base import GenerativeAutoencoder
-from geomgen.losses import squared_error
-from geomgen.nn import Head, LatentVariableModel, NormalPosterior
+from geomgen.losses import kl, negative_log_likelihood
+from geomgen.nn import (
+    BernoulliLikelihood,
+    GaussianLikelihood,
+    Head,
+    LatentVariableModel,
+    NormalPosterior,
+)
 
 __all__ = ["VAEGenerator"]
 
 
 @estimator
 class VAEGenerator(GenerativeAutoencoder):
-    r"""(β-)VAE with a Gaussian decoder of unit variance.
+    r"""(β-)VAE.
 
-    .. math:: \mathcal{L} = \mathbb{E}_{q(z|x)} \tfrac12 \|D(z) - x\|^2
+    .. math:: \mathcal{L} = -\mathbb{E}_{q(z|x)} \log p(x|z)
        + \beta\, \mathrm{KL}(q(z|x) \,\|\, N(0, I))
 
-    The first term is :math:`-\log p(x|z)` at :math:`\sigma = 1`, its constant left out, so β means
-    what Higgins et al. mean; paper G writes :math:`\|D(z) - x\|^2`, hence its β is 2β here.
-    ``reduction="mean"`` makes the KL term n_features times too strong for a likelihood.
-    ``transform``, and any sampler but the prior, use posterior means.
+    The default decoder is Gaussian with :math:`\sigma = 1`; the first term is then
+    :math:`\tfrac12 \|D(z) - x\|^2`, its constant left out, so β means what Higgins et al. mean.
+    Paper G writes :math:`\|D(z) - x\|^2`, hence its β is 2β here. ``reduction="mean"`` makes the
+    KL term n_features times too strong for a likelihood. ``transform``, and any sampler but the
+    prior, use posterior means.
 
     Attributes
     ----------
@@ -49,6 +56,17 @@ class VAEGenerator(GenerativeAutoencoder):
     """
 
     beta: Annotated[NonNegative, "Weight β of the Kullback-Leibler term."] = 1.0
+    warmup: Annotated[
+        Annotated[int, Interval(0)], "Epochs over which the weight rises linearly to β, from 0."
+    ] = 0
+    likelihood: Annotated[
+        Literal["gaussian", "learnt", "bernoulli"],
+        """The decoder's p(x|z): a Gaussian of the given ``sigma``; one whose σ is learnt, and
+        starts there; or, for rows between 0 and 1, Bernoulli variables.""",
+    ] = "gaussian"
+    sigma: Annotated[Positive, "Standard deviation σ of a Gaussian decoder, in the units of X."] = (
+        1.0
+    )
     sampler: Annotated[
         Any,
         """Where new codes come from: ``"prior"`` (the model's own), ``"cells"``, ``"mvg"``,
@@ -56,6 +74,26 @@ class VAEGenerator(GenerativeAutoencoder):
     ] = "prior"
 
     _posterior: ClassVar[type[Head]] = NormalPosterior
+    _paper: ClassVar[str] = "Kingma and Welling, 2014; Higgins et al., 2017"
+    _equation: ClassVar[str] = "Eq. 3; Eq. 4"
+    _structure: ClassVar[tuple[str, ...]] = ("likelihood", "sigma")
+
+    def _prepare(self, X: np.ndarray) -> None:
+        if self.likelihood == "bernoulli" and (X.min() < 0 or X.max() > 1):
+            raise ValueError(
+                f"likelihood='bernoulli' is for rows between 0 and 1, but X spans [{X.min():g}, "
+                f"{X.max():g}]: scale its columns (MinMaxScaler), or use likelihood='gaussian'."
+            )
+
+    def _likelihood(self, decoder: nn.Module) -> Head:
+        if self.likelihood == "bernoulli":
+            return BernoulliLikelihood(decoder)
+        return GaussianLikelihood(decoder, self.sigma, learn=self.likelihood == "learnt")
+
+    def _weight(self, model: LatentVariableModel) -> float:
+        """β, or what the warm-up makes of it in this epoch."""
+        warm = not model.training or model.n_epochs >= self.warmup
+        return self.beta if warm else self.beta * model.n_epochs / self.warmup
 
     def _objective(
         self, model: LatentVariableModel, x: Tensor, generator: torch.Generator
@@ -63,6 +101,6 @@ class VAEGenerator(GenerativeAutoencoder):
         q = model.encoder(x)
         z = q.rsample(generator=generator)
         return {
-            "recon": 0.5 * squared_error(model.decode(z), x, self.reduction),
-            "kl": self.beta * kl_divergence(q, model.prior()).mean(),
+            "recon": negative_log_likelihood(model.decoder(z), x, self.reduction),
+            "kl": self._weight(model) * kl(q, model.prior(), z),
         }

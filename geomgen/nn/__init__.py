@@ -1,12 +1,19 @@
 """Neural parts: networks, posteriors, priors, and the model that joins them."""
 
-from geomgen.nn.heads import GaussianLikelihood, Head, NormalPosterior, PointPosterior
+from geomgen.nn.heads import (
+    BernoulliLikelihood,
+    GaussianLikelihood,
+    Head,
+    NormalPosterior,
+    PointPosterior,
+)
 from geomgen.nn.mlp import ACTIVATIONS, mlp
 from geomgen.nn.model import LatentVariableModel
 from geomgen.nn.priors import StandardNormal, UniformSphere
 
 __all__ = [
     "ACTIVATIONS",
+    "BernoulliLikelihood",
     "GaussianLikelihood",
     "Head",
     "LatentVariableModel",

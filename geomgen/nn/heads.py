@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
-from geomgen.distributions import Delta, DiagonalNormal
+from geomgen.distributions import Delta, DiagonalNormal, IndependentBernoulli
 
-__all__ = ["GaussianLikelihood", "Head", "NormalPosterior", "PointPosterior"]
+__all__ = ["BernoulliLikelihood", "GaussianLikelihood", "Head", "NormalPosterior", "PointPosterior"]
 
 
 class Head(nn.Module):
     """A network (the trunk) and the reading of its output as a distribution."""
 
-    outputs_per_dim: ClassVar[int] = 1
     trunk: nn.Module
 
     def __init__(self, trunk: nn.Module) -> None:
         super().__init__()
         self.trunk = trunk
+
+    @staticmethod
+    def n_outputs(dim: int) -> int:
+        """Say how many outputs the trunk must have for a distribution over R^dim."""
+        return dim
+
+    @property
+    def map(self) -> nn.Module:
+        """The trunk, made to end in the distribution's mean."""
+        return self.trunk
 
 
 class PointPosterior(Head):
@@ -38,7 +46,10 @@ class NormalPosterior(Head):
     a float32 KL term overflows before the reconstruction can pull it back.
     """
 
-    outputs_per_dim: ClassVar[int] = 2
+    @staticmethod
+    def n_outputs(dim: int) -> int:
+        """Count a mean and a log-scale for each component."""
+        return 2 * dim
 
     def forward(self, x: Tensor) -> DiagonalNormal:
         """Map rows (n, p) to normal distributions over codes (n, d)."""
@@ -47,9 +58,42 @@ class NormalPosterior(Head):
 
 
 class GaussianLikelihood(Head):
-    """z -> p(x|z) = N(d(z), I)."""
+    r"""z -> p(x|z) = :math:`N(d(z), \sigma^2 I)`.
 
-    def forward(self, z: Tensor) -> DiagonalNormal:
+    Parameters
+    ----------
+    trunk : Module, (n, d) -> (n, p)
+        The mean d(z).
+    scale : float, default=1
+        The standard deviation :math:`\sigma`.
+    learn : bool, default=False
+        Whether :math:`\sigma` is a parameter, which starts at ``scale``.
+    """
+
+    log_scale: Tensor
+
+    def __init__(self, trunk: nn.Module, scale: float = 1.0, learn: bool = False) -> None:
+        super().__init__(trunk)
+        log_scale = torch.tensor(float(scale)).log()
+        if learn:
+            self.log_scale = nn.Parameter(log_scale)
+        else:
+            self.register_buffer("log_scale", log_scale, persistent=False)
+
+    def forward(self, z: Tensor) -> Distribution:
         """Map codes (n, d) to normal distributions over rows (n, p)."""
         loc = self.trunk(z)
-        return DiagonalNormal(loc, torch.ones_like(loc))
+        return DiagonalNormal(loc, self.log_scale.exp().expand_as(loc))
+
+
+class BernoulliLikelihood(Head):
+    r"""z -> p(x|z) = :math:`\prod_j \mathrm{Bernoulli}(x_j; 1/(1 + e^{-d_j(z)}))`."""
+
+    def forward(self, z: Tensor) -> Distribution:
+        """Map codes (n, d) to Bernoulli distributions over rows (n, p)."""
+        return IndependentBernoulli(self.trunk(z))
+
+    @property
+    def map(self) -> nn.Module:
+        """The probabilities."""
+        return nn.Sequential(self.trunk, nn.Sigmoid())

@@ -40,7 +40,7 @@ class LatentVariableModel(nn.Module):
         super().__init__()
         self.encoder, self.decoder, self.prior = encoder, decoder, prior
         self.manifold = manifold
-        self.n_steps = 0  # of training, for terms that are not computed at each
+        self.n_steps = self.n_epochs = 0  # of training, for terms that depend on them
 
     def encode(self, x: Tensor) -> Tensor:
         """Mean codes on the manifold, (n, p) -> (n, d)."""

@@ -1,0 +1,66 @@
+"""Terms of the user's own, beside those of a paper."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from geomgen.nn import LatentVariableModel
+
+__all__ = ["add_terms", "check_extra_terms"]
+
+ExtraTerms = dict[str, tuple[float, Callable[..., Tensor]]]
+
+
+def check_extra_terms(extra_terms: dict[Any, Any] | None) -> None:
+    """Raise if a term has no name, weight or function, or one that cannot be pickled."""
+    for name, term in (extra_terms or {}).items():
+        said = f"extra_terms={{{name!r}: {term!r}}}"
+        if not (isinstance(name, str) and name.isidentifier()):
+            raise ValueError(f"{said}: a name must be an identifier, for history_ has it.")
+        if not (isinstance(term, tuple | list) and len(term) == 2 and callable(term[1])):
+            raise ValueError(f"{said} must be a pair (weight, function).")
+        weight, function = term
+        if (
+            not isinstance(weight, Real)
+            or isinstance(weight, bool)
+            or not np.isfinite(float(weight))
+        ):
+            raise ValueError(f"{said}: the weight must be a finite number.")
+        try:
+            pickle.dumps(function)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"{said}: the function cannot be pickled ({error}), and the fitted estimator could "
+                "not be saved. Define it at the top level of a module that can be imported."
+            ) from error
+
+
+def add_terms(
+    extra_terms: ExtraTerms,
+    terms: dict[str, Tensor],
+    model: LatentVariableModel,
+    x: Tensor,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """Return a paper's terms, and those of the user, of a batch, times their weights."""
+    taken = sorted(extra_terms.keys() & {*terms, "loss", "seconds"})
+    if taken:
+        raise ValueError(f"extra_terms names {taken}, which history_ has already: rename them.")
+    z, terms = model.encode(x), dict(terms)
+    for name, (weight, function) in extra_terms.items():
+        term = function(model, x, z, generator)
+        if not isinstance(term, Tensor) or term.ndim:
+            shape = tuple(term.shape) if isinstance(term, Tensor) else type(term).__name__
+            raise ValueError(
+                f"The function of extra_terms[{name!r}] must return a tensor of shape (), but gave "
+                f"{shape}: reduce it, for example by mean()."
+            )
+        terms[name] = weight * term
+    return terms
