@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.datasets import load_iris
 
-from geomgen import GrassmannAE
+from geomgen import GrassmannAE, LISAGenerator
 from geomgen.losses import (
     blade_entropy,
     coverage,
@@ -182,3 +182,94 @@ def test_the_spread_falls_where_it_is_asked_for():
         model.set_params(lam_grass=1.0)
         spread[lam] = np.mean([terms(model, seed, X[:100])["grass"] for seed in range(20)])
     assert spread[30.0] < spread[0.0]
+
+
+# ------------------------------------------------------------------ the experiments of the paper
+@pytest.mark.parametrize(
+    "experiment,wanted",
+    [
+        ("E2", {"recon", "volume"}),
+        ("E2b", {"recon", "volume", "coverage"}),
+        ("E2c", {"recon", "grass", "entropy"}),
+    ],
+)
+def test_experiments(experiment, wanted):
+    model = GrassmannAE.paper(experiment, n_components=3, hidden=(8,), max_epochs=2, random_state=0)
+    assert set(model.fit(X).history_.columns) - {"loss", "seconds"} == wanted
+    assert model.sampler == "prior" and model.activation == "relu"
+
+
+def test_unknown_experiment():
+    with pytest.raises(ValueError, match=r"experiment='E3'.*E2b"):
+        GrassmannAE.paper("E3")
+
+
+# -------------------------------------------------------------------------------- on the sphere
+ON = {"n_components": 4, "lam_grass": 1.0, "lam_entropy": 1.0, "n_blades": None, "every": 1}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_blades_on_the_sphere_are_along_its_tangents(shared):
+    """With frames orthogonal to the codes, blades of the decoder are those of D∘Π."""
+    model = small(LISAGenerator, **ON, shared_frames=shared, dtype="float64").fit(X)
+    module, x = model.net_.module_, torch.tensor(X[:12])
+    z = module.encode(x).detach()
+    A = model._blades(module, z, torch.Generator().manual_seed(3))
+    frames = random_frames(
+        1 if shared else 12, 4, 2, generator=torch.Generator().manual_seed(3), like=z, normal=z
+    )
+    torch.testing.assert_close(frames.mT @ frames, torch.eye(2).double().expand(12, 2, 2))
+    assert (z[:, None] @ frames).abs().max() < 1e-12
+    torch.testing.assert_close(A, tangents(module.decode, z, frames))
+
+
+def test_the_terms_of_lisa_on_the_sphere():
+    model = small(LISAGenerator, **ON, dtype="float64").fit(X)
+    module, x = model.net_.module_, torch.tensor(X[:20])
+    found = model._objective(module, x, torch.Generator().manual_seed(3))
+    A = model._blades(module, module.encode(x), torch.Generator().manual_seed(3))
+    assert (model.k_, model.grades_) == (2, (1, 2))  # of S^3: three directions
+    torch.testing.assert_close(found["grass"], grassmann_spread(A[..., :2], form="determinant"))
+    torch.testing.assert_close(found["entropy"], -blade_entropy(A, (1, 2), scale_free=True))
+    assert set(found) == {"recon", "uniformity", "grass", "entropy"}
+
+
+def test_terms_on_the_sphere_do_not_see_the_radius():
+    model = small(LISAGenerator, **ON, dtype="float64").fit(X)
+    module, x = model.net_.module_, torch.tensor(X[:20])
+    before = model._objective(module, x, torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        module.encoder.trunk[-1].weight *= 7
+        module.encoder.trunk[-1].bias *= 7
+    after = model._objective(module, x, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(before, after)
+
+
+def test_gradient_of_the_terms_on_the_sphere():
+    """Against central differences in the decoder's last weights and the encoder's last bias."""
+    model = small(LISAGenerator, **ON, lam=0.0, dtype="float64").fit(X)
+    module, x = model.net_.module_.train(), torch.tensor(X[:10])
+    model.n_blades = 6
+
+    def loss():
+        terms = model._objective(module, x, torch.Generator().manual_seed(3))
+        return terms["grass"] + terms["entropy"]
+
+    for weights in (module.decoder.trunk[-1].weight, module.encoder.trunk[-1].bias):
+        (gradient,) = torch.autograd.grad(loss(), weights)
+        flat, h = weights.data.view(-1), 1e-6
+        for i in (0, 1, 3):
+            flat[i] += h
+            up = loss().item()
+            flat[i] -= 2 * h
+            down = loss().item()
+            flat[i] += h
+            assert gradient.view(-1)[i].item() == pytest.approx((up - down) / (2 * h), rel=1e-5)
+
+
+def test_grades_on_the_sphere_are_those_of_its_tangents():
+    small(LISAGenerator, n_components=4, lam_grass=0.1, k=3).fit(X)
+    with pytest.raises(ValueError, match="k=4"):
+        small(LISAGenerator, n_components=4, lam_grass=0.1, k=4).fit(np.hstack([X, X**2]))
+    with pytest.raises(ValueError, match="grades"):
+        small(LISAGenerator, n_components=4, lam_entropy=0.1, grades=(1, 4)).fit(X)
