@@ -33,7 +33,7 @@ def test_radial_error_is_that_of_scaled_codes(model):
         assert found.mse[j] == pytest.approx(errors.mean())
         assert found.standard_error[j] == pytest.approx(errors.std(ddof=1) / np.sqrt(150))
     assert found.baseline == found.mse[1]
-    assert found.relative[1] == 1 and found.relative.max() > 1.05
+    assert found.relative[1] == 1 and np.ptp(found.relative) > 1e-3
     without = radial_sensitivity(model, X, alphas=[2.0])
     assert without.baseline == found.baseline and without.mse.shape == (1,)
 

@@ -142,7 +142,7 @@ def test_squared_error():
 @pytest.mark.parametrize("params", [{}, {"beta": 4.0}, {"reduction": "mean", "beta": 0.1}])
 def test_vae_objective(params):
     """½|x - x̂|² and the closed form of KL(N(µ, σ²) || N(0, 1)), at the same noise."""
-    est = small(VAEGenerator, **params).fit(X)
+    est = small(VAEGenerator, likelihood="gaussian", **params).fit(X)
     model, x = est.net_.module_.double(), torch.tensor(X)
     terms = est._objective(model, x, seeded(3))
     noise = torch.randn(60, 2, generator=seeded(3), dtype=torch.float64).numpy()

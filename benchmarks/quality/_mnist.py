@@ -66,7 +66,7 @@ MODELS: dict[str, Any] = {
     "AE": AE,
     "SphericalAE": SphericalAE,
     "LISAGenerator": LISAGenerator,
-    "VAEGenerator": VAEGenerator,
+    "VAEGenerator": partial(VAEGenerator, likelihood="gaussian", warmup=0),  # as measured
     "GrassmannAE": GrassmannAE,
 }
 RUNS = [Run("AE", d, "batch", seed) for seed in range(3) for d in (16, 32)]

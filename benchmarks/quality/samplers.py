@@ -47,7 +47,7 @@ MODELS = {
     "AE": AE(**BUDGET),
     "SphericalAE": SphericalAE(**BUDGET),
     "LISAGenerator": LISAGenerator(**BUDGET),
-    "VAEGenerator": VAEGenerator(**BUDGET),
+    "VAEGenerator": VAEGenerator(likelihood="gaussian", warmup=0, **BUDGET),
     "GrassmannAE": GrassmannAE(**BUDGET),
 }
 SAMPLERS: dict[str, Any] = {

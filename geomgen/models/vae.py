@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from geomgen.nn import (
     GaussianLikelihood,
     Head,
     LatentVariableModel,
+    LearntGaussianLikelihood,
     NormalPosterior,
 )
 
@@ -30,11 +31,11 @@ class VAEGenerator(GenerativeAutoencoder):
     .. math:: \mathcal{L} = -\mathbb{E}_{q(z|x)} \log p(x|z)
        + \beta\, \mathrm{KL}(q(z|x) \,\|\, N(0, I))
 
-    The default decoder is Gaussian with :math:`\sigma = 1`; the first term is then
-    :math:`\tfrac12 \|D(z) - x\|^2`, its constant left out, so β means what Higgins et al. mean.
-    Paper G writes :math:`\|D(z) - x\|^2`, hence its β is 2β here. ``reduction="mean"`` makes the
-    KL term n_features times too strong for a likelihood. ``transform``, and any sampler but the
-    prior, use posterior means.
+    With the default likelihood the noise of the decoder is learnt, so that the two terms balance
+    whatever the units of X. With ``likelihood="gaussian"``, ``sigma=1``, the textbook's, the first
+    term is :math:`\tfrac12 \|D(z) - x\|^2`, its constant left out; paper G writes
+    :math:`\|D(z) - x\|^2`, hence its β is 2β there. ``reduction="mean"`` makes the KL term
+    n_features times too strong for a likelihood. ``transform`` gives posterior means.
 
     Attributes
     ----------
@@ -44,7 +45,8 @@ class VAEGenerator(GenerativeAutoencoder):
     References
     ----------
     Kingma and Welling, 2014, *Auto-encoding variational Bayes*; Higgins et al., 2017, *beta-VAE*;
-    paper G (GA-AE), Eq. 2.
+    Rybkin et al., 2021, *Simple and effective VAE training with calibrated decoders*; paper G
+    (GA-AE), Eq. 2, sampled from ``sampler="prior"``.
 
     Examples
     --------
@@ -57,22 +59,19 @@ class VAEGenerator(GenerativeAutoencoder):
 
     beta: Annotated[NonNegative, "Weight β of the Kullback-Leibler term."] = 1.0
     warmup: Annotated[
-        Annotated[int, Interval(0)], "Epochs over which the weight rises linearly to β, from 0."
-    ] = 0
+        Annotated[int, Interval(0)],
+        """Epochs over which the weight rises linearly to β, from 0, lest the posterior collapse
+        before the decoder is any use.""",
+    ] = 10
     likelihood: Annotated[
         Literal["gaussian", "learnt", "bernoulli"],
-        """The decoder's p(x|z): a Gaussian of the given ``sigma``; one whose σ is learnt, and
-        starts there; or, for rows between 0 and 1, Bernoulli variables.""",
-    ] = "gaussian"
+        """The decoder's p(x|z): a Gaussian of the given ``sigma``; one whose σ is learnt (the
+        root of the mean squared error, where it is most likely), and starts there; or, for rows
+        between 0 and 1, Bernoulli variables.""",
+    ] = "learnt"
     sigma: Annotated[Positive, "Standard deviation σ of a Gaussian decoder, in the units of X."] = (
         1.0
     )
-    sampler: Annotated[
-        Any,
-        """Where new codes come from: ``"prior"`` (the model's own), ``"cells"``, ``"mvg"``,
-        ``"gmm"``, a sampler, or any scikit-learn object with fit and sample.""",
-    ] = "prior"
-
     _posterior: ClassVar[type[Head]] = NormalPosterior
     _paper: ClassVar[str] = "Kingma and Welling, 2014; Higgins et al., 2017"
     _equation: ClassVar[str] = "Eq. 3; Eq. 4"
@@ -88,7 +87,12 @@ class VAEGenerator(GenerativeAutoencoder):
     def _likelihood(self, decoder: nn.Module) -> Head:
         if self.likelihood == "bernoulli":
             return BernoulliLikelihood(decoder)
-        return GaussianLikelihood(decoder, self.sigma, learn=self.likelihood == "learnt")
+        learnt = self.likelihood == "learnt"
+        return (LearntGaussianLikelihood if learnt else GaussianLikelihood)(decoder, self.sigma)
+
+    def _reconstruction(self, model: LatentVariableModel, z: Tensor, x: Tensor) -> Tensor:
+        p = model.decoder.calibrated(model.decoder(z), x)
+        return negative_log_likelihood(p, x, self.reduction)
 
     def _weight(self, model: LatentVariableModel) -> float:
         """β, or what the warm-up makes of it in this epoch."""
@@ -101,6 +105,6 @@ class VAEGenerator(GenerativeAutoencoder):
         q = model.encoder(x)
         z = q.rsample(generator=generator)
         return {
-            "recon": negative_log_likelihood(model.decoder(z), x, self.reduction),
+            "recon": self._reconstruction(model, z, x),
             "kl": self._weight(model) * kl(q, model.prior(), z),
         }

@@ -4,6 +4,7 @@ from geomgen.nn.heads import (
     BernoulliLikelihood,
     GaussianLikelihood,
     Head,
+    LearntGaussianLikelihood,
     NormalPosterior,
     PointPosterior,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "BernoulliLikelihood",
     "GaussianLikelihood",
     "Head",
+    "LearntGaussianLikelihood",
     "LatentVariableModel",
     "NormalPosterior",
     "PointPosterior",
