@@ -3,7 +3,35 @@
 from geomgen import datasets, losses, metrics, samplers
 from geomgen.base import GenerativeAutoencoder
 from geomgen.calibration import RareModeCalibrator
-from geomgen.models import AE, GrassmannAE, LISAGenerator, SphericalAE, VAEGenerator
+from geomgen.models import (
+    AAE,
+    AE,
+    GMMDAE,
+    IRMAE,
+    RAE,
+    VQVAE,
+    WAE,
+    ConstantVarianceVAE,
+    ContractiveAE,
+    FlatVAE,
+    FlowPosteriorVAE,
+    GeometricAE,
+    GeometryRegularizedAE,
+    GeoVAE,
+    GrassmannAE,
+    HamiltonianVAE,
+    InfoVAE,
+    LISAGenerator,
+    LoRAE,
+    PCAGenerator,
+    SpectralNormAE,
+    SphericalAE,
+    SphericalVAE,
+    TopologicalAE,
+    TwoStageVAE,
+    VAEGenerator,
+    VampPriorVAE,
+)
 from geomgen.pipeline import sample
 
 from geomgen import diagnostics, utils  # isort: skip  (they look at what is above)
@@ -11,13 +39,35 @@ from geomgen import diagnostics, utils  # isort: skip  (they look at what is abo
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "AAE",
     "AE",
+    "ConstantVarianceVAE",
+    "ContractiveAE",
+    "FlatVAE",
+    "FlowPosteriorVAE",
+    "GMMDAE",
     "GenerativeAutoencoder",
+    "GeoVAE",
+    "GeometricAE",
+    "GeometryRegularizedAE",
     "GrassmannAE",
+    "HamiltonianVAE",
+    "IRMAE",
+    "InfoVAE",
     "LISAGenerator",
+    "LoRAE",
+    "PCAGenerator",
+    "RAE",
     "RareModeCalibrator",
+    "SpectralNormAE",
     "SphericalAE",
+    "SphericalVAE",
+    "TopologicalAE",
+    "TwoStageVAE",
     "VAEGenerator",
+    "VQVAE",
+    "VampPriorVAE",
+    "WAE",
     "datasets",
     "diagnostics",
     "losses",

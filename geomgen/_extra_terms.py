@@ -50,7 +50,7 @@ def add_terms(
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
     """Return a paper's terms, and those of the user, of a batch, times their weights."""
-    taken = sorted(extra_terms.keys() & {*terms, "loss", "seconds"})
+    taken = sorted(extra_terms.keys() & {*terms, "loss", "critic_loss", "seconds"})
     if taken:
         raise ValueError(f"extra_terms names {taken}, which history_ has already: rename them.")
     z, terms = model.encode(x), dict(terms)

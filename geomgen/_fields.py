@@ -6,6 +6,8 @@ keyword-only ``__init__``, the validation at ``fit`` and the *Parameters* sectio
     @estimator
     class Model(BaseEstimator):
         lam: Annotated[NonNegative, "Weight of the penalty."] = 0.1
+
+A class that has no use for a field it inherits fixes it: see :func:`fixing`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import inspect
 import re
 import textwrap
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import (
@@ -32,7 +34,16 @@ from typing import (
 
 import numpy as np
 
-__all__ = ["Count", "Fraction", "Interval", "NonNegative", "Positive", "check_fields", "estimator"]
+__all__ = [
+    "Count",
+    "Fraction",
+    "Interval",
+    "NonNegative",
+    "Positive",
+    "check_fields",
+    "estimator",
+    "fixing",
+]
 
 T = TypeVar("T")
 
@@ -72,6 +83,38 @@ def estimator(cls: type[T]) -> type[T]:
     cls.__init__.__annotations__ = {name: plain[name] for name, _ in _fields(cls)}
     cls.__doc__ = _with_parameters(inspect.cleandoc(own_doc), cls)
     return cls
+
+
+def fixing(*names: str, **values: Any) -> Callable[[type[T]], type[T]]:
+    """Fix fields that a class inherits; written between ``@estimator`` and the class.
+
+    A fixed field is an attribute of the class, with the value given or (a bare name) the one it
+    inherits, and no longer a parameter: it leaves the constructor, ``get_params``,
+    ``check_fields`` and the docstring. ::
+
+        @estimator
+        @fixing("norm", hidden=())
+        class Linear(Model): ...
+
+    Raises
+    ------
+    TypeError
+        If the class inherits no field of that name, or is an ``@estimator`` already.
+    """
+
+    def fix(cls: type[T]) -> type[T]:
+        if "__dataclass_fields__" in vars(cls):
+            raise TypeError(f"@fixing goes under @estimator, not above it, on {cls.__name__}.")
+        fixed = {**{name: getattr(cls, name, None) for name in names}, **values}
+        unknown = sorted(fixed.keys() - dict(_fields(cls)))
+        if unknown:
+            raise TypeError(f"{cls.__name__} inherits no field {unknown} that could be fixed.")
+        for name, value in fixed.items():
+            cls.__annotations__[name] = ClassVar[Any]  # which a dataclass leaves out
+            setattr(cls, name, value)
+        return cls
+
+    return fix
 
 
 def check_fields(obj: Any) -> None:

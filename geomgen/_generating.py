@@ -158,7 +158,7 @@ class Generating(Trainable):
 
     def _finish(self, X: np.ndarray, y: Any = None, held: np.ndarray | None = None) -> None:
         """Fit the sampler to the codes of X, and what is done to decoded rows."""
-        ambient = self._apply(self._module.encode_ambient, X)
+        ambient = self._ambient_codes(X)
         if not np.isfinite(ambient).all():
             raise ValueError(
                 f"The codes of X are not finite after {self.n_iter_} epochs: the weights diverged. "
@@ -176,6 +176,10 @@ class Generating(Trainable):
         if self.marginals == "empirical":
             drawn = self._draw_rows(_MAPPED, substream(self._seed, 7) % 2**31)
             self.marginals_ = QuantileMap().fit(np.asarray(X, self.dtype_), drawn)
+
+    def _ambient_codes(self, X: np.ndarray) -> np.ndarray:
+        """Codes that the sampler is fitted to, before projection."""
+        return self._apply(self._module.encode_ambient, X)
 
     def _fit_sampler(self, ambient: np.ndarray, y: Any) -> Any:
         sampler = make_sampler(self.sampler, substream(self._seed, 4) % 2**31)

@@ -42,14 +42,17 @@ class Trainable(Parameters, ABC):
     """The training half of an estimator: parameters in, ``net_`` out.
 
     A model declares its own parameters as annotated fields, where it was published as ``_paper``
-    and ``_equation``, and that equation as ``_objective(model, x, generator) -> {name: term}``; it
-    overrides ``_prepare`` if parameters depend on the data, and ``_build`` if its structure is
-    new, and names in ``_structure`` the parameters that structure depends on.
+    and ``_equation``, and that equation as ``_objective(model, x, generator) -> {name: term}``, or
+    as ``_penalties`` what the equation adds to an autoencoder's or a VAE's. It overrides
+    ``_prepare`` if parameters depend on the data, ``_build`` if its structure is new, and
+    ``_initialise`` if its first weights are made of rows; ``_structure`` names the parameters
+    that the structure depends on.
     """
 
     _posterior: ClassVar[type[Head]] = PointPosterior
     _prior: ClassVar[type[StandardNormal]] = StandardNormal
     _manifold: ClassVar[Euclidean | Sphere] = Euclidean()
+    _net: ClassVar[type[Net]] = Net
     _paper: ClassVar[str] = ""
     _equation: ClassVar[str] = ""
     _structure: ClassVar[tuple[str, ...]] = ()
@@ -60,8 +63,17 @@ class Trainable(Parameters, ABC):
         self, model: LatentVariableModel, x: Tensor, generator: torch.Generator
     ) -> Terms: ...
 
+    def _penalties(
+        self, model: LatentVariableModel, x: Tensor, z: Tensor, generator: torch.Generator
+    ) -> Terms:
+        """Compute the weighted terms of a batch beside its model's own, at its codes z."""
+        return {}
+
     def _prepare(self, X: np.ndarray) -> None:
         """Check, and resolve into fitted attributes, the parameters that depend on the data."""
+
+    def _initialise(self, X: np.ndarray) -> None:
+        """Set what of a new net depends on the rows."""
 
     def _build(self, n_features: int) -> LatentVariableModel:
         d, hidden = self.n_components, tuple(self.hidden)
@@ -102,18 +114,14 @@ class Trainable(Parameters, ABC):
         self._prepare(X)
         if resume:
             self._check_same_structure()
-            self.net_.renew(
-                lr=self.lr,
-                batch_size=self.batch_size,
-                callbacks=copy.deepcopy(self.callbacks),
-                log=self.verbose > 1,
-            )
+            self.net_.renew(**self._net_settings())
             return X
         self._check_structure()
         self._seed = draw_seed(self.random_state)
         self.net_: Net = self._make_net().build(substream(self._seed, 0))
         self._built_with = {n: getattr(self, n) for n in (*_STRUCTURE, *self._structure)}
         self._check_networks(X)
+        self._initialise(X)
         return X
 
     @with_callbacks
@@ -180,6 +188,15 @@ class Trainable(Parameters, ABC):
         return self.net_
 
     # -------------------------------------------------------------------------------- building
+    def _net_settings(self) -> dict[str, Any]:
+        """Give what the net is told at every fit, be it the first of its weights or not."""
+        return {
+            "lr": self.lr,
+            "batch_size": self.batch_size,
+            "callbacks": copy.deepcopy(self.callbacks),
+            "log": self.verbose > 1,
+        }
+
     def _make_net(self) -> Net:
         given = self.net_params or {}
         unknown = [k for k in given if not str(k).startswith(("optimizer__", "callbacks__"))]
@@ -190,16 +207,13 @@ class Trainable(Parameters, ABC):
             )
         variants = {f"optimizer__{v}" for v in ("fused", "foreach", "capturable", "differentiable")}
         fused = has_fused(self.optimizer) and not variants.intersection(given)
-        return Net(
+        return self._net(
             self._make_module,
             objective=self._terms,
             draws_globally=self.encoder is not None or self.decoder is not None,
             optimizer=self.optimizer,
-            lr=self.lr,
-            batch_size=self.batch_size,
             device=resolve_device(self.device),
-            callbacks=copy.deepcopy(self.callbacks),
-            log=self.verbose > 1,
+            **self._net_settings(),
             **(given | ({"optimizer__fused": True} if fused else {})),
         )
 

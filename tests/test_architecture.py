@@ -31,7 +31,7 @@ LAYERS = [
     ["_draw", "_rejection"],
     ["distributions", "manifolds", "losses", "datasets"],
     [*(f"metrics.{name}" for name in METRICS), "nn"],
-    ["_structure", "_extra_terms", "_batches", "_training"],
+    ["_structure", "_extra_terms", "_batches", "_training", "_adversarial"],
     ["samplers"],
     ["_output", "_parameters", "_trainable", "_generating"],
     ["pipeline"],

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from geomgen import AE, LISAGenerator
 from geomgen.losses import uniformity
 
-from .helpers import ESTIMATORS, name, small
+from .helpers import having, name, small
 
 X = load_iris().data
 
@@ -43,7 +43,7 @@ def shapes(model, x, z, generator):
     return z.new_zeros(())
 
 
-@pytest.mark.parametrize("cls", [cls for cls in ESTIMATORS if "extra_terms" in cls().get_params()])
+@having("extra_terms")
 def test_every_model_takes_them(cls):
     terms = {"size": (0.5, second_moment), "shapes": (1.0, shapes), "noise": (1e-3, noise)}
     model = small(cls, extra_terms=terms, early_stopping=True).fit(X)

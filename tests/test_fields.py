@@ -15,6 +15,7 @@ from geomgen._fields import (
     Positive,
     check_fields,
     estimator,
+    fixing,
 )
 
 from .helpers import ESTIMATORS, SAMPLERS, name
@@ -46,6 +47,21 @@ class Child(Parent):
     flag: bool = False
 
 
+@estimator
+@fixing("mode", "flag", count=7)
+class Fixed(Child):
+    """A child with fewer parameters."""
+
+    lam: Annotated[NonNegative, "Another weight."] = 2.0
+
+
+@estimator
+class Grandchild(Fixed):
+    """A child of that, which has one of them back."""
+
+    mode: Annotated[Literal["a", "b"], "One of two again."] = "a"
+
+
 def test_constructor_is_keyword_only_and_inherits():
     parameters = inspect.signature(Child).parameters
     assert list(parameters) == ["count", "rate", "mode", "lam", "widths", "anything", "flag"]
@@ -62,6 +78,49 @@ def test_documentation_comes_from_the_fields():
     )
     assert "mode : one of 'a', 'b', 'c', default='c'\n    One of three." in Child.__doc__
     assert "count : int" in Child.__doc__ and "shared" not in Child.__doc__
+
+
+def test_fixed_fields_are_no_parameters():
+    assert list(inspect.signature(Fixed).parameters) == ["rate", "lam", "widths", "anything"]
+    model = Fixed(lam=3)
+    assert (model.count, model.mode, model.flag) == (7, "c", False)
+    assert sorted(model.get_params()) == ["anything", "lam", "rate", "widths"]
+    assert repr(clone(model)) == "Fixed(lam=3)" and "count" not in vars(model)
+    for gone in ("count", "mode", "flag"):
+        assert f"\n{gone} : " not in Fixed.__doc__
+        with pytest.raises(TypeError, match=gone):
+            Fixed(**{gone: getattr(model, gone)})
+        with pytest.raises(ValueError, match=gone):
+            model.set_params(**{gone: getattr(model, gone)})
+    assert "lam : float in [0, inf), default=2.0\n    Another weight." in Fixed.__doc__
+
+
+def test_fixed_fields_are_not_checked_and_the_parent_keeps_them():
+    @estimator
+    @fixing(lam=-1.0)  # a value that the parent would refuse
+    class Odd(Child):
+        """No field of its own."""
+
+    check_fields(Odd())
+    assert Odd().lam == -1 and Child().lam == 0.5 and "count" in Child().get_params()
+    with pytest.raises(ValueError, match="lam"):
+        check_fields(Child(lam=-1.0))
+
+
+def test_children_of_a_fixed_class():
+    assert list(inspect.signature(Grandchild).parameters) == [
+        *("rate", "mode", "lam", "widths", "anything")
+    ]
+    assert Grandchild(mode="b").mode == "b" and Grandchild().count == 7
+    with pytest.raises(ValueError, match="'mode'"):
+        check_fields(Grandchild(mode="c"))
+
+
+def test_fixing_what_is_no_field():
+    with pytest.raises(TypeError, match=r"Child inherits no field \['cuont', 'shared'\]"):
+        fixing("cuont", shared=4)(type("Child", (Parent,), {}))
+    with pytest.raises(TypeError, match="under @estimator"):
+        fixing(count=2)(Parent)
 
 
 @pytest.mark.parametrize(

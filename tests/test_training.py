@@ -25,7 +25,7 @@ from geomgen import AE, GrassmannAE, LISAGenerator, VAEGenerator
 from geomgen._batches import Batches, Rows
 from geomgen.samplers import GaussianSampler
 
-from .helpers import ESTIMATORS, name, small
+from .helpers import ESTIMATORS, having, name, small
 
 X = load_iris().data
 every = pytest.mark.parametrize("cls", ESTIMATORS, ids=name)
@@ -97,7 +97,7 @@ def test_rows_are_copied_unless_mapped(tmp_path):
 
 
 # ------------------------------------------------------------------------------ interruptions
-@every
+@having("callbacks")
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_ctrl_c_keeps_what_was_learnt(cls, epoch):
     model = small(cls, max_epochs=9, callbacks=[At(interrupt, epoch, batch=1)])
@@ -176,7 +176,7 @@ def test_ctrl_c_after_nan_goes_back():
     assert model.n_iter_ == 1 and np.isfinite(model.transform(X)).all()
 
 
-@every
+@having("callbacks", "warm_start")
 def test_loss_that_turns_non_finite_keeps_the_last_good_weights(cls):
     good = small(cls, max_epochs=2).fit(X)
     model = small(cls, max_epochs=9, callbacks=[At(poison, 3)])
@@ -205,7 +205,7 @@ def test_the_term_that_blew_up_first_is_named():
     assert model.partial_fit(X).n_iter_ == 3  # and training can go on
 
 
-@every
+@having("lr")
 def test_loss_that_is_never_finite_leaves_the_estimator_as_it_was(cls):
     model = small(cls).fit(X)
     codes = model.transform(X)

@@ -12,6 +12,7 @@ from torch.distributions import kl_divergence
 
 from geomgen.diagnostics._base import Result, check_number
 from geomgen.diagnostics._probe import Probe
+from geomgen.distributions import DiagonalNormal
 from geomgen.nn import NormalPosterior
 
 __all__ = ["Collapse", "collapse"]
@@ -172,9 +173,9 @@ def collapse(
 
 def _kl(probe: Probe) -> np.ndarray | None:
     """Mean KL divergence a unit; None unless the posterior is a product over units."""
-    if not isinstance(probe.model.encoder, NormalPosterior):
-        return None
     prior = probe.model.prior()
+    if not (isinstance(probe.model.encoder, NormalPosterior) and isinstance(prior, DiagonalNormal)):
+        return None
 
     def kl(x: Tensor) -> Tensor:
         return kl_divergence(probe.model.encoder(x).base_dist, prior.base_dist)

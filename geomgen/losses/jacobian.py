@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from geomgen.losses.tangents import tangents
+from geomgen.losses.tangents import evaluating, tangents
 
 __all__ = ["jacobian_penalty"]
 
@@ -33,7 +33,8 @@ def jacobian_penalty(
         Where.
     n_probes : int, optional
         Number of random directions v of Hutchinson's estimate, :math:`\mathbb{E}\|J v\|^2` for
-        :math:`v \in \{-1, 1\}^p`, unbiased; by default the norm is exact, from p directions.
+        :math:`v \in \{-1, 1\}^p`, unbiased; by default the norm is exact, from
+        min(p, m) directions.
     generator : torch.Generator, optional
         Source of the directions.
 
@@ -54,6 +55,16 @@ def jacobian_penalty(
     """
     n, p = x.shape
     if n_probes is None:
-        return tangents(module, x, torch.eye(p, dtype=x.dtype, device=x.device)).square().sum() / n
+        return _jacobian(module, x).square().sum() / n
     bits = torch.randint(0, 2, (n, p, n_probes), generator=generator, device=x.device)
     return tangents(module, x, (2 * bits - 1).to(x)).square().sum() / (n * n_probes)
+
+
+def _jacobian(module: nn.Module | Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Jacobians (N, m, p): pulled back from the outputs if these are fewer, or pushed forward."""
+    with evaluating(module):
+        out, pull, *_ = torch.func.vjp(module, x)
+        if out.shape[1] < x.shape[1]:
+            units = torch.eye(out.shape[1]).to(out)[:, None].expand(-1, *out.shape)
+            return torch.vmap(pull)(units)[0].transpose(0, 1)
+    return tangents(module, x, torch.eye(x.shape[1]).to(x))

@@ -92,7 +92,7 @@ def tangents(module: nn.Module | Callable[[Tensor], Tensor], z: Tensor, frames: 
     """
     rows = frames.mT  # a direction is a row; a shared frame stays one until layers tell codes apart
     rows = rows if rows.ndim == 3 else rows[None]
-    with _evaluating(module):
+    with evaluating(module):
         layers = _chain(module)
         if layers is None:
             return _jvp(module, z, frames.expand(len(z), -1, -1))
@@ -224,7 +224,7 @@ def _jvp(module: Callable[[Tensor], Tensor], z: Tensor, frames: Tensor) -> Tenso
 
 
 @contextmanager
-def _evaluating(module: object) -> Iterator[None]:
+def evaluating(module: object) -> Iterator[None]:
     parts = list(module.modules()) if isinstance(module, nn.Module) else []
     modes = [part.training for part in parts]
     for part in parts:

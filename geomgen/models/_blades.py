@@ -11,7 +11,6 @@ from torch import Tensor
 
 from geomgen._fields import Count, NonNegative, estimator
 from geomgen._training import Terms
-from geomgen.base import GenerativeAutoencoder
 from geomgen.losses import (
     blade_entropy,
     coverage,
@@ -21,6 +20,7 @@ from geomgen.losses import (
     volume_preservation,
 )
 from geomgen.manifolds import Sphere
+from geomgen.models.ae import AE
 from geomgen.nn import LatentVariableModel
 
 __all__ = ["BladeTerms"]
@@ -29,7 +29,7 @@ PAPER_GRADES = (1, 2, 4, 8)
 
 
 @estimator
-class BladeTerms(GenerativeAutoencoder):
+class BladeTerms(AE):
     """Terms on the blades that the decoder's tangents span at the codes.
 
     On the sphere the tangents are along directions of its own, so that blades have at most
@@ -110,7 +110,7 @@ class BladeTerms(GenerativeAutoencoder):
             )
         return grades
 
-    def _blade_terms(
+    def _penalties(
         self, model: LatentVariableModel, x: Tensor, z: Tensor, generator: torch.Generator
     ) -> Terms:
         """Compute the weighted terms of a batch with codes z, or zeros between their steps."""

@@ -55,4 +55,6 @@ class AE(GenerativeAutoencoder):
     def _objective(
         self, model: LatentVariableModel, x: Tensor, generator: torch.Generator
     ) -> Terms:
-        return {"recon": squared_error(model.decode(model.encode(x)), x, self.reduction)}
+        z = model.encode(x)
+        recon = squared_error(model.decode(z), x, self.reduction)
+        return {"recon": recon, **self._penalties(model, x, z, generator)}

@@ -5,14 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
-from torch import Tensor
 
 from geomgen._fields import NonNegative, estimator
-from geomgen._training import Terms
-from geomgen.losses import squared_error
 from geomgen.models._blades import BladeTerms
-from geomgen.models.ae import AE
-from geomgen.nn import LatentVariableModel
 
 __all__ = ["GrassmannAE"]
 
@@ -24,7 +19,7 @@ _EXPERIMENTS = {
 
 
 @estimator
-class GrassmannAE(BladeTerms, AE):
+class GrassmannAE(BladeTerms):
     r"""GA-AE: an autoencoder whose decoder's tangent blades are spread and of many grades.
 
     .. math:: \mathcal{L} = \mathcal{L}_{recon} + \lambda_{grass} \mathcal{L}_{grass}
@@ -117,10 +112,3 @@ class GrassmannAE(BladeTerms, AE):
             "max_epochs": 200,
         }
         return cls(**{**paper, **params})
-
-    def _objective(
-        self, model: LatentVariableModel, x: Tensor, generator: torch.Generator
-    ) -> Terms:
-        z = model.encode(x)
-        recon = squared_error(model.decode(z), x, self.reduction)
-        return {"recon": recon, **self._blade_terms(model, x, z, generator)}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from geomgen._fields import NonNegative, Positive, estimator
 from geomgen._training import Terms
-from geomgen.losses import squared_error, uniformity
+from geomgen.losses import uniformity
 from geomgen.models._blades import BladeTerms
 from geomgen.models.spherical import SphericalAE
 from geomgen.nn import LatentVariableModel
@@ -63,12 +63,8 @@ class LISAGenerator(BladeTerms, SphericalAE):
     _paper: ClassVar[str] = "Paper L (LISA)"
     _equation: ClassVar[str] = "Eqs. 11-14"
 
-    def _objective(
-        self, model: LatentVariableModel, x: Tensor, generator: torch.Generator
+    def _penalties(
+        self, model: LatentVariableModel, x: Tensor, z: Tensor, generator: torch.Generator
     ) -> Terms:
-        z = model.encode(x)
-        return {
-            "recon": squared_error(model.decode(z), x, self.reduction),
-            "uniformity": self.lam * uniformity(z, self.t),
-            **self._blade_terms(model, x, z, generator),
-        }
+        blades = super()._penalties(model, x, z, generator)
+        return {"uniformity": self.lam * uniformity(z, self.t), **blades}

@@ -107,4 +107,5 @@ class VAEGenerator(GenerativeAutoencoder):
         return {
             "recon": self._reconstruction(model, z, x),
             "kl": self._weight(model) * kl(q, model.prior(), z),
+            **self._penalties(model, x, z, generator),
         }

@@ -1,5 +1,9 @@
 """Neural parts: networks, posteriors, priors, and the model that joins them."""
 
+from geomgen.nn.codebook import Codebook
+from geomgen.nn.constant_variance import ConstantVariancePosterior
+from geomgen.nn.flow_posterior import AutoregressiveFlow, FlowPosterior, PlanarFlow, RadialFlow
+from geomgen.nn.hamiltonian import TemperedLeapfrog
 from geomgen.nn.heads import (
     BernoulliLikelihood,
     GaussianLikelihood,
@@ -8,20 +12,38 @@ from geomgen.nn.heads import (
     NormalPosterior,
     PointPosterior,
 )
+from geomgen.nn.linear import LinearChain
+from geomgen.nn.mixture_prior import MixturePrior
 from geomgen.nn.mlp import ACTIVATIONS, mlp
 from geomgen.nn.model import LatentVariableModel
 from geomgen.nn.priors import StandardNormal, UniformSphere
+from geomgen.nn.spectral import spectrally_normalised
+from geomgen.nn.spherical_heads import PowerSphericalPosterior, VonMisesFisherPosterior
+from geomgen.nn.vamp_prior import VampPrior
 
 __all__ = [
     "ACTIVATIONS",
+    "AutoregressiveFlow",
     "BernoulliLikelihood",
+    "Codebook",
+    "ConstantVariancePosterior",
+    "FlowPosterior",
     "GaussianLikelihood",
     "Head",
-    "LearntGaussianLikelihood",
     "LatentVariableModel",
+    "LearntGaussianLikelihood",
+    "LinearChain",
+    "MixturePrior",
     "NormalPosterior",
+    "PlanarFlow",
     "PointPosterior",
+    "PowerSphericalPosterior",
+    "RadialFlow",
     "StandardNormal",
+    "TemperedLeapfrog",
     "UniformSphere",
+    "VampPrior",
+    "VonMisesFisherPosterior",
     "mlp",
+    "spectrally_normalised",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from geomgen.manifolds import Euclidean, Sphere
+from geomgen.nn.codebook import Codebook
 from geomgen.nn.heads import Head
 from geomgen.nn.priors import StandardNormal
 
@@ -22,20 +23,21 @@ class LatentVariableModel(nn.Module):
         p(x|z); it is only ever called on projected codes.
     prior : StandardNormal or a class of its kind
         p(z), which knows the dimension.
-    manifold : Euclidean or Sphere
+    manifold : Euclidean, Sphere or Codebook
         Where the decoder reads its codes.
     """
 
     encoder: Head
     decoder: Head
     prior: StandardNormal
+    manifold: Euclidean | Sphere | Codebook
 
     def __init__(
         self,
         encoder: Head,
         decoder: Head,
         prior: StandardNormal,
-        manifold: Euclidean | Sphere,
+        manifold: Euclidean | Sphere | Codebook,
     ) -> None:
         super().__init__()
         self.encoder, self.decoder, self.prior = encoder, decoder, prior

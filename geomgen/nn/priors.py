@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
-from geomgen.distributions import DiagonalNormal
-from geomgen.manifolds import Sphere
+from geomgen.distributions import DiagonalNormal, SphericalUniform
 
 __all__ = ["StandardNormal", "UniformSphere"]
 
@@ -31,7 +31,7 @@ class StandardNormal(nn.Module):
         """Dimension d of the codes."""
         return len(self.zero)
 
-    def forward(self) -> DiagonalNormal:
+    def forward(self) -> Distribution:
         """Return the prior as a distribution."""
         return DiagonalNormal(self.zero, torch.ones_like(self.zero))
 
@@ -41,8 +41,14 @@ class StandardNormal(nn.Module):
 
 
 class UniformSphere(StandardNormal):
-    """p(z) uniform on the unit sphere of R^d: projected standard normal draws."""
+    """p(z) uniform on the unit sphere of R^d.
 
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """Draw unit codes of shape (n, d)."""
-        return Sphere().project(super().sample(n, generator))
+    Parameters
+    ----------
+    dim : int
+        Dimension d of the codes.
+    """
+
+    def forward(self) -> SphericalUniform:
+        """Return the prior as a distribution."""
+        return SphericalUniform(self.dim, dtype=self.zero.dtype, device=self.zero.device)

@@ -9,6 +9,7 @@ from sklearn.base import clone
 from geomgen._draw import draw
 from geomgen.samplers._base import LatentSampler
 from geomgen.samplers.auto import AutoSampler
+from geomgen.samplers.autoregressive import AutoregressiveSampler
 from geomgen.samplers.cells import CellSampler
 from geomgen.samplers.copula import CopulaSampler
 from geomgen.samplers.diffusion import DiffusionSampler
@@ -20,10 +21,12 @@ from geomgen.samplers.local import LocalSampler
 from geomgen.samplers.mixture import MixtureSampler
 from geomgen.samplers.prior import PriorSampler, UniformSphereSampler
 from geomgen.samplers.riemannian import RiemannianSampler
+from geomgen.samplers.second_stage import SecondStageSampler
 from geomgen.samplers.von_mises import VonMisesFisherSampler
 
 __all__ = [
     "AutoSampler",
+    "AutoregressiveSampler",
     "CellSampler",
     "CopulaSampler",
     "DiffusionSampler",
@@ -36,6 +39,7 @@ __all__ = [
     "NeighbourInterpolationSampler",
     "PriorSampler",
     "RiemannianSampler",
+    "SecondStageSampler",
     "UniformSphereSampler",
     "VonMisesFisherSampler",
     "draw",
@@ -44,6 +48,7 @@ __all__ = [
 
 _BY_NAME: dict[str, type[LatentSampler]] = {
     "auto": AutoSampler,
+    "autoregressive": AutoregressiveSampler,
     "cells": CellSampler,
     "copula": CopulaSampler,
     "diffusion": DiffusionSampler,
@@ -55,6 +60,7 @@ _BY_NAME: dict[str, type[LatentSampler]] = {
     "mvg": GaussianSampler,
     "prior": PriorSampler,
     "riemannian": RiemannianSampler,
+    "second_stage": SecondStageSampler,
     "uniform": UniformSphereSampler,
     "vmf": VonMisesFisherSampler,
 }
@@ -66,10 +72,10 @@ def make_sampler(sampler: Any, random_state: int | None = None) -> Any:
     Parameters
     ----------
     sampler : str or object
-        One of ``"auto"``, ``"cells"``, ``"copula"``, ``"diffusion"``, ``"flow"``, ``"gmm"``,
-        ``"interpolation"``, ``"kde"``, ``"local"``, ``"mvg"``, ``"prior"``, ``"riemannian"``,
-        ``"uniform"`` and ``"vmf"``; or a scikit-learn object with ``fit`` and ``sample``, which
-        is cloned.
+        One of ``"auto"``, ``"autoregressive"``, ``"cells"``, ``"copula"``, ``"diffusion"``,
+        ``"flow"``, ``"gmm"``, ``"interpolation"``, ``"kde"``, ``"local"``, ``"mvg"``,
+        ``"prior"``, ``"riemannian"``, ``"second_stage"``, ``"uniform"`` and ``"vmf"``; or a
+        scikit-learn object with ``fit`` and ``sample``, which is cloned.
     random_state : int, optional
         Seed for a sampler that has a ``random_state`` and left it at None.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.utils.metaestimators import available_if
 from torch import Tensor, nn
 
 from geomgen._batches import Rows, Subset
@@ -29,8 +30,11 @@ class NetworkSampler(LatentSampler):
     """Base of the samplers that learn a map from noise N(0, I) to whitened codes.
 
     A sampler implements ``_build(dim, seed)``, its network; ``_objective(network, u, generator)``,
-    the terms of its loss; ``_generate(noise)``, the map; ``_log_prob(u)``, the log-density.
+    the terms of its loss; ``_generate(noise)``, the map; and, if it has a density,
+    ``_log_prob(u)``, its logarithm.
     """
+
+    _noises: ClassVar[int] = 1  # variables N(0, 1) for each coordinate of a draw
 
     hidden: Annotated[tuple[Count, ...], "Widths of the network's hidden layers."] = (128, 128)
     max_epochs: Annotated[Count, "Most passes over the codes."] = 500
@@ -50,12 +54,15 @@ class NetworkSampler(LatentSampler):
 
     def _fit(self, Z: np.ndarray, model: Any) -> None:
         seed = draw_seed(self.random_state)
-        self.mean_, self.whiten_, self.unwhiten_ = whitening(Z)
+        U = self._whiten(Z)
         self.network_: Any = None
         self.history_: Any = None
-        if self.whiten_.shape[1]:  # constant codes leave nothing to learn
-            network = self._build(self.whiten_.shape[1], substream(seed, 0))
-            self._train(network, (Z - self.mean_) @ self.whiten_, seed)
+        if U.shape[1]:  # constant codes leave nothing to learn
+            self._train(self._build(U.shape[1], substream(seed, 0)), U, seed)
+
+    def _whiten(self, Z: np.ndarray) -> np.ndarray:
+        self.mean_, self.whiten_, self.unwhiten_ = whitening(Z)
+        return (Z - self.mean_) @ self.whiten_
 
     def _train(self, network: nn.Module, U: np.ndarray, seed: int) -> None:
         network.n_steps = 0  # type: ignore[assignment]  # the net counts there
@@ -87,9 +94,10 @@ class NetworkSampler(LatentSampler):
         return valid
 
     def _draw(self, n: int, rng: np.random.RandomState) -> np.ndarray:
-        noise = rng.standard_normal((n, self.whiten_.shape[1]))
+        noise = rng.standard_normal((n, self._noises * self.whiten_.shape[1]))
         return self._apply(self._generate, noise) @ self.unwhiten_ + self.mean_
 
+    @available_if(lambda self: hasattr(self, "_log_prob"))
     def _log_density(self, Z: np.ndarray) -> np.ndarray:
         if isinstance(self.manifold_, Sphere):
             raise ValueError(
@@ -117,6 +125,3 @@ class NetworkSampler(LatentSampler):
 
     @abstractmethod
     def _generate(self, noise: Tensor) -> Tensor: ...
-
-    @abstractmethod
-    def _log_prob(self, u: Tensor) -> Tensor: ...

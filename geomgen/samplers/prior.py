@@ -10,10 +10,8 @@ import torch
 
 from geomgen._fields import estimator
 from geomgen._random import draw_seed, generator
-from geomgen.manifolds import Sphere
 from geomgen.nn.priors import StandardNormal, UniformSphere
 from geomgen.samplers._base import LatentSampler
-from geomgen.samplers._projected import log_area, log_mixture
 
 __all__ = ["PriorSampler", "UniformSphereSampler"]
 
@@ -43,18 +41,13 @@ class PriorSampler(LatentSampler):
 
     def _fit(self, Z: np.ndarray, model: Any) -> None:
         prior = StandardNormal(Z.shape[1]) if model is None else model.prior
-        self.prior_ = copy.deepcopy(prior).cpu().double()
+        self.prior_ = copy.deepcopy(prior).cpu().double().requires_grad_(False)
 
     def _draw(self, n: int, rng: np.random.RandomState) -> np.ndarray:
         return self.prior_.sample(n, generator(draw_seed(rng))).numpy()
 
     def _log_density(self, Z: np.ndarray) -> np.ndarray:
-        prior = self.prior_()
-        if not isinstance(self.manifold_, Sphere):
-            return prior.log_prob(torch.tensor(Z)).numpy()
-        # the priors of spherical models are normals whose draws are projected
-        block = np.ones(1), prior.mean.numpy()[None], np.diag(prior.variance.numpy())[None]
-        return log_mixture(Z, [block], on_sphere=True)
+        return self.prior_().log_prob(torch.tensor(Z)).numpy()
 
 
 @estimator
@@ -87,4 +80,4 @@ class UniformSphereSampler(LatentSampler):
         return self.prior_.sample(n, generator(draw_seed(rng))).numpy()
 
     def _log_density(self, Z: np.ndarray) -> np.ndarray:
-        return np.full(len(Z), -log_area(Z.shape[1]))  # with respect to the surface, always
+        return self.prior_().log_prob(torch.tensor(Z)).numpy()  # by the surface, always

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
-from scipy.special import gammaln, ive, logsumexp
+from scipy.special import logsumexp
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from geomgen._fields import Count, NonNegative, estimator
-from geomgen.losses.sphere import uniform_log_kernel
+from geomgen._random import draw_seed, generator
+from geomgen.distributions import VonMisesFisher
 from geomgen.manifolds import Sphere
 from geomgen.samplers._base import LatentSampler
 from geomgen.samplers._strata import stratified_counts
@@ -109,15 +109,19 @@ class VonMisesFisherSampler(LatentSampler):
         lengths = np.linalg.norm(sums, axis=1)
         self.weights_ = sizes / sizes.sum()
         self.means_ = sums / np.maximum(lengths, np.finfo(float).tiny)[:, None]
-        self.concentrations_ = np.array([_concentration(r, d) for r in lengths / sizes])
+        self.concentrations_ = _concentrations(lengths / sizes, d)
 
     def _log_joint(self, U: np.ndarray) -> np.ndarray:
         """Log of weight times density of each law at each unit code, (n, n_components)."""
-        d = U.shape[1]
-        constants = [_log_constant(d, kappa) for kappa in self.concentrations_]
+        laws = self._laws(slice(None))
+        constants = laws.log_prob(laws.loc).numpy()
         # about the mean direction, so that large concentrations keep their digits
         heights = (U @ self.means_.T - 1) * self.concentrations_
         return np.log(self.weights_) + constants + heights
+
+    def _laws(self, which: Any) -> VonMisesFisher:
+        means, concentrations = self.means_[which], self.concentrations_[which]
+        return VonMisesFisher(torch.tensor(means), torch.tensor(concentrations))
 
     def _log_density(self, Z: np.ndarray) -> np.ndarray:
         return logsumexp(self._log_joint(self._project(Z)), axis=1)
@@ -125,58 +129,20 @@ class VonMisesFisherSampler(LatentSampler):
     def _draw(self, n: int, rng: np.random.RandomState) -> np.ndarray:
         counts = stratified_counts(self.weights_, n, rng)
         which = rng.permutation(np.repeat(np.arange(len(counts)), counts))
-        means, d = self.means_[which], self.means_.shape[1]
-        below = _draw_heights(self.concentrations_[which], d, rng)[:, None]
-        across = rng.standard_normal((n, d))
-        across -= (across * means).sum(1, keepdims=True) * means
-        across /= np.linalg.norm(across, axis=1, keepdims=True)
-        return self._project(means * (1 - below) + across * np.sqrt(below * (2 - below)))
+        draws = self._laws(which).rsample(generator=generator(draw_seed(rng)))
+        return self._project(draws.numpy())
 
 
-def _draw_heights(kappa: np.ndarray, d: int, rng: np.random.RandomState) -> np.ndarray:
-    r"""Draw :math:`1 - m \cdot u` for each concentration: Wood's rejection from a beta law.
-
-    One minus the cosine throughout, which keeps its digits at large concentrations.
-    """
-    b = (d - 1) / (2 * kappa + np.hypot(2 * kappa, d - 1))
-    peak = 2 * b / (1 + b)  # where the ratio of the target to the proposal is largest
-    drawn = np.empty(len(kappa))
-    left = np.arange(len(kappa))
-    while len(left):
-        beta, k, p = rng.beta((d - 1) / 2, (d - 1) / 2, size=len(left)), kappa[left], peak[left]
-        below = 2 * b[left] * beta / (1 - (1 - b[left]) * beta)
-        ratio = k * (p - below) + (d - 1) * np.log((below + (1 - below) * p) / (p * (2 - p)))
-        accepted = ratio >= np.log1p(-rng.random_sample(len(left)))
-        drawn[left[accepted]] = below[accepted]
-        left = left[~accepted]
-    return drawn
-
-
-def _concentration(length: float, d: int) -> float:
-    r"""Concentration whose mean resultant length :math:`A_d(\kappa)` is the given one."""
-    length = min(length, 1 - 1e-15)
-    kappa = float(np.clip(length * (d - length**2) / (1 - length**2), _LEAST, _MOST))
+def _concentrations(lengths: np.ndarray, d: int) -> np.ndarray:
+    r"""Find the concentrations whose mean resultant lengths :math:`A_d(\kappa)` are the given."""
+    lengths = np.minimum(lengths, 1 - 1e-15)
+    kappa = np.clip(lengths * (d - lengths**2) / (1 - lengths**2), _LEAST, _MOST)
+    axis = torch.eye(d, dtype=torch.float64)[:1].expand(len(kappa), d)
     for _ in range(3):
-        found = math.exp(_log_bessel(d + 2, kappa) - _log_bessel(d, kappa))
+        found = VonMisesFisher(axis, torch.tensor(kappa)).mean[:, 0].numpy()
         slope = 1 - found**2 - (d - 1) / kappa * found
-        if slope <= 0 or kappa == _MOST:  # rounding: the approximation is exact to 1 / kappa
-            break
-        kappa = float(np.clip(kappa - (found - length) / slope, _LEAST, _MOST))
+        # rounding leaves no slope: the approximation is exact to 1 / kappa there
+        steep = (slope > 0) & (kappa < _MOST)
+        step = np.divide(found - lengths, slope, out=np.zeros_like(kappa), where=steep)
+        kappa = np.clip(kappa - step, _LEAST, _MOST)
     return kappa
-
-
-def _log_constant(d: int, kappa: float) -> float:
-    r"""Log of :math:`c_d(\kappa)\, e^\kappa`."""
-    return (d / 2 - 1) * math.log(kappa) - d / 2 * math.log(2 * math.pi) - _log_bessel(d, kappa)
-
-
-def _log_bessel(d: int, kappa: float) -> float:
-    r"""Log of :math:`e^{-\kappa} I_{d/2 - 1}(\kappa)`.
-
-    Up to moderate :math:`\kappa` by the series of 0F1, as scipy's function underflows there in
-    hundreds of dimensions; beyond, by that function.
-    """
-    if kappa > max(1e3, d**2 / 1e3):
-        return float(np.log(ive(d / 2 - 1, kappa)))
-    power = (d / 2 - 1) * math.log(kappa / 2) - float(gammaln(d / 2))
-    return power + uniform_log_kernel(d, kappa / 2)

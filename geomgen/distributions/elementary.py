@@ -1,4 +1,4 @@
-"""Distributions over codes and rows, drawn with a generator of their own."""
+"""Point masses, normal and Bernoulli distributions."""
 
 from __future__ import annotations
 

@@ -1,0 +1,13 @@
+"""Distributions over codes and rows, drawn with a generator of their own."""
+
+from geomgen.distributions.elementary import Delta, DiagonalNormal, IndependentBernoulli
+from geomgen.distributions.spherical import PowerSpherical, SphericalUniform, VonMisesFisher
+
+__all__ = [
+    "Delta",
+    "DiagonalNormal",
+    "IndependentBernoulli",
+    "PowerSpherical",
+    "SphericalUniform",
+    "VonMisesFisher",
+]
