@@ -1,7 +1,9 @@
 """What the documents show, runs."""
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -13,9 +15,10 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.M | re.S)
-    namespace: dict = {}
+    script = ModuleType("script")  # a module, so that what it defines can be pickled
+    monkeypatch.setitem(sys.modules, "script", script)
     for block in blocks:
-        exec(compile(block, page.name, "exec"), namespace)
+        exec(compile(block, page.name, "exec"), vars(script))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

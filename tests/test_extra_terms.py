@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from geomgen import AE, LISAGenerator
 from geomgen.losses import uniformity
 
-from .helpers import having, name, small
+from .helpers import having, small
 
 X = load_iris().data
 
@@ -105,7 +105,6 @@ def test_the_callers_dictionary_is_left_alone():
         ({"a": (1.0, a_number)}, "but gave float"),
         ([("a", 1.0, noise)], "extra_terms"),
     ],
-    ids=name,
 )
 def test_bad_terms(terms, message):
     model = small(AE).fit(X)

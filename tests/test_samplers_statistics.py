@@ -31,7 +31,12 @@ CORRELATED = np.random.RandomState(1).normal(size=(3000, 3)) @ MIXING.T + [10, 0
 MOMENTS = CORRELATED.mean(0), np.cov(CORRELATED.T, bias=True)
 
 
-TRAINED = ("DiffusionSampler", "FlowSampler", "RiemannianSampler")  # their own files say
+TRAINED = (
+    "DiffusionSampler",
+    "FlowSampler",
+    "RiemannianSampler",
+    "SecondStageSampler",
+)  # their own files say
 SLACK = {
     "CellSampler": 2e-3,  # its ridge is 1e-3 of the variance
     "AutoSampler": 0.1,

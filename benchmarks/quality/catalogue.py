@@ -111,7 +111,9 @@ def run(results: Results, names: list[str], seeds: range) -> None:
             if results.missing(data, "real", seed):
                 first, second = np.array_split(held, 2)
                 floor = energy_distance(first, second)
-                results.add(data, "real", seed, energy=floor, kept=kept_variance(X, held))
+                variance = float(held.var(0).mean())
+                kept = kept_variance(X, held)
+                results.add(data, "real", seed, energy=floor, kept=kept, variance=variance)
             for name, model in {**models(), **PEERS}.items():
                 if name.split()[0] not in names or not results.missing(data, name, seed):
                     continue
@@ -135,6 +137,7 @@ def table(results: Results, data: str) -> pd.DataFrame:
         {
             "mse": means["mse"],
             "x AE": means["mse"] / base["mse"],
+            "unexplained": means["mse"] / means.loc["real", "variance"],
             "energy": means["energy"],
             "x floor": means["energy"] / means.loc["real", "energy"],
             "prior": means["prior"] / means.loc["real", "energy"],

@@ -135,8 +135,9 @@ class Probe:
 
     def prior_codes(self, n: int, units: tuple[np.ndarray, np.ndarray], *path: int) -> np.ndarray:
         """Draw codes from the prior, in the units of the codes."""
-        drawn = self.model.manifold.project(self.model.prior.sample(n, self.generator(*path)))
-        return units[0] + units[1] * drawn.cpu().numpy()
+        drawn = self.model.prior.sample(n, self.generator(*path)).cpu().numpy()
+        codes = self._tensor(units[0] + units[1] * drawn)
+        return self.model.manifold.project(codes).cpu().numpy()
 
     def sampler_codes(self, n: int, *path: int) -> np.ndarray:
         """Draw codes from the fitted sampler."""

@@ -6,8 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from geomgen._fields import Positive, estimator
 from geomgen.models.vae import VAEGenerator
-from geomgen.nn import Head, LatentVariableModel
-from geomgen.nn.constant_variance import ConstantVariancePosterior
+from geomgen.nn import ConstantVariancePosterior, Head, LatentVariableModel
 
 __all__ = ["ConstantVarianceVAE"]
 

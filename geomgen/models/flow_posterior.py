@@ -10,8 +10,14 @@ from torch import nn
 from geomgen._fields import Interval, estimator
 from geomgen._random import generator, seeded, substream
 from geomgen.models.vae import VAEGenerator
-from geomgen.nn import Head, LatentVariableModel
-from geomgen.nn.flow_posterior import AutoregressiveFlow, FlowPosterior, PlanarFlow, RadialFlow
+from geomgen.nn import (
+    AutoregressiveFlow,
+    FlowPosterior,
+    Head,
+    LatentVariableModel,
+    PlanarFlow,
+    RadialFlow,
+)
 
 __all__ = ["FlowPosteriorVAE"]
 

@@ -12,8 +12,7 @@ from geomgen._fields import Count, NonNegative, Positive, estimator
 from geomgen._training import Terms
 from geomgen.losses import covariance_error, kolmogorov_smirnov
 from geomgen.models.ae import AE
-from geomgen.nn import LatentVariableModel, StandardNormal
-from geomgen.nn.mixture_prior import MixturePrior
+from geomgen.nn import LatentVariableModel, MixturePrior, StandardNormal
 
 __all__ = ["GMMDAE"]
 

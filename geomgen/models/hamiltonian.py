@@ -10,8 +10,7 @@ from torch import Tensor
 from geomgen._fields import Fraction, Interval, Positive, estimator
 from geomgen._training import Terms
 from geomgen.models.vae import VAEGenerator
-from geomgen.nn import LatentVariableModel
-from geomgen.nn.hamiltonian import TemperedLeapfrog
+from geomgen.nn import LatentVariableModel, TemperedLeapfrog
 
 __all__ = ["HamiltonianVAE"]
 

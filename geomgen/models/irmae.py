@@ -9,8 +9,7 @@ from torch import nn
 from geomgen._fields import Count, Positive, estimator
 from geomgen._random import generator, substream
 from geomgen.models.ae import AE
-from geomgen.nn import LatentVariableModel
-from geomgen.nn.linear import LinearChain
+from geomgen.nn import LatentVariableModel, LinearChain
 
 __all__ = ["IRMAE"]
 

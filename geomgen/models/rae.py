@@ -12,8 +12,7 @@ from geomgen._random import generator, substream
 from geomgen._training import Terms
 from geomgen.losses import jacobian_penalty
 from geomgen.models.ae import AE
-from geomgen.nn import LatentVariableModel
-from geomgen.nn.spectral import spectrally_normalised
+from geomgen.nn import LatentVariableModel, spectrally_normalised
 
 __all__ = ["RAE"]
 

@@ -7,8 +7,7 @@ from typing import Annotated, ClassVar
 from geomgen._fields import Positive, estimator
 from geomgen._random import generator, substream
 from geomgen.models.ae import AE
-from geomgen.nn import LatentVariableModel
-from geomgen.nn.spectral import spectrally_normalised
+from geomgen.nn import LatentVariableModel, spectrally_normalised
 
 __all__ = ["SpectralNormAE"]
 

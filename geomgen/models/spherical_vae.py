@@ -7,8 +7,14 @@ from typing import Annotated, ClassVar, Literal
 from geomgen._fields import estimator
 from geomgen.manifolds import Euclidean, Sphere
 from geomgen.models.vae import VAEGenerator
-from geomgen.nn import Head, LatentVariableModel, StandardNormal, UniformSphere
-from geomgen.nn.spherical_heads import PowerSphericalPosterior, VonMisesFisherPosterior
+from geomgen.nn import (
+    Head,
+    LatentVariableModel,
+    PowerSphericalPosterior,
+    StandardNormal,
+    UniformSphere,
+    VonMisesFisherPosterior,
+)
 
 __all__ = ["SphericalVAE"]
 

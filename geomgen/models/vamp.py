@@ -10,8 +10,7 @@ import torch
 from geomgen._fields import Count, estimator
 from geomgen._random import generator, substream
 from geomgen.models.vae import VAEGenerator
-from geomgen.nn import LatentVariableModel, StandardNormal
-from geomgen.nn.vamp_prior import VampPrior
+from geomgen.nn import LatentVariableModel, StandardNormal, VampPrior
 
 __all__ = ["VampPriorVAE"]
 

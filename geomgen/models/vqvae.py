@@ -13,8 +13,7 @@ from geomgen._fields import Count, Fraction, NonNegative, estimator
 from geomgen._training import Terms
 from geomgen.base import GenerativeAutoencoder
 from geomgen.losses import squared_error
-from geomgen.nn import LatentVariableModel
-from geomgen.nn.codebook import Codebook
+from geomgen.nn import Codebook, LatentVariableModel
 
 __all__ = ["VQVAE"]
 

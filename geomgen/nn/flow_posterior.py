@@ -48,6 +48,12 @@ class FlowedNormal(Distribution):
         """The base's mean, transformed; not the expectation, which has no closed form."""
         return self.flow(self.base.mean)[0]
 
+    @property
+    def variance(self) -> Tensor:
+        """The variance of 100 draws, always of the same noise; it has no closed form either."""
+        noise = torch.Generator(self.base.mean.device).manual_seed(0)
+        return self.flow(self.base.rsample((100,), generator=noise))[0].var(0)
+
     def rsample(
         self, sample_shape: Sequence[int] = (), *, generator: torch.Generator | None = None
     ) -> Tensor:
