@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import re
 from collections.abc import Callable
 from numbers import Real
 from typing import Any
@@ -15,6 +15,8 @@ from geomgen.nn import LatentVariableModel
 
 __all__ = ["add_terms", "check_extra_terms"]
 
+_TAKEN = re.compile("^(valid|train)_|_best$|_batch_count$")  # by skorch's history
+
 ExtraTerms = dict[str, tuple[float, Callable[..., Tensor]]]
 
 
@@ -22,8 +24,11 @@ def check_extra_terms(extra_terms: dict[Any, Any] | None) -> None:
     """Raise if a term has no name, weight or function, or one that cannot be pickled."""
     for name, term in (extra_terms or {}).items():
         said = f"extra_terms={{{name!r}: {term!r}}}"
-        if not (isinstance(name, str) and name.isidentifier()):
-            raise ValueError(f"{said}: a name must be an identifier, for history_ has it.")
+        if not (isinstance(name, str) and name.isidentifier()) or _TAKEN.search(name):
+            raise ValueError(
+                f"{said}: history_ has the name, which must be an identifier that it has no other "
+                "use for (valid_..., train_..., ..._best, ..._batch_count)."
+            )
         if not (isinstance(term, tuple | list) and len(term) == 2 and callable(term[1])):
             raise ValueError(f"{said} must be a pair (weight, function).")
         weight, function = term
@@ -33,13 +38,12 @@ def check_extra_terms(extra_terms: dict[Any, Any] | None) -> None:
             or not np.isfinite(float(weight))
         ):
             raise ValueError(f"{said}: the weight must be a finite number.")
-        try:
-            pickle.dumps(function)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
+        # Not by pickling it: in another process a script's function is a copy that cannot be.
+        if "<" in getattr(function, "__qualname__", type(function).__qualname__):
             raise ValueError(
-                f"{said}: the function cannot be pickled ({error}), and the fitted estimator could "
-                "not be saved. Define it at the top level of a module that can be imported."
-            ) from error
+                f"{said}: a lambda, or a function made in another, cannot be pickled, and the "
+                "fitted estimator could not be saved. Define it at the top level of a module."
+            )
 
 
 def add_terms(
@@ -55,7 +59,11 @@ def add_terms(
         raise ValueError(f"extra_terms names {taken}, which history_ has already: rename them.")
     z, terms = model.encode(x), dict(terms)
     for name, (weight, function) in extra_terms.items():
-        term = function(model, x, z, generator)
+        try:
+            term = function(model, x, z, generator)
+        except Exception as error:
+            error.add_note(f"It was raised by the function of extra_terms[{name!r}].")
+            raise
         if not isinstance(term, Tensor) or term.ndim:
             shape = tuple(term.shape) if isinstance(term, Tensor) else type(term).__name__
             raise ValueError(

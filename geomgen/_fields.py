@@ -63,7 +63,7 @@ class Interval:
         return bool(above and below and np.isfinite(value))
 
     def __str__(self) -> str:
-        left = "[" if self.include_low else "("
+        left = "[" if self.include_low and np.isfinite(self.low) else "("
         right = "]" if self.include_high and np.isfinite(self.high) else ")"
         return f"{left}{self.low:g}, {self.high:g}{right}"
 

@@ -1,4 +1,4 @@
-"""scikit-learn's fit callbacks (1.9 and later), told of every epoch; nothing before 1.9."""
+"""Callbacks: scikit-learn's (1.9 and later), told of every epoch, and early stopping."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping
+from skorch.utils import noop
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -20,7 +21,7 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks to forward to
         return method
 
 
-__all__ = ["CallbackSupportMixin", "forwarding_epochs", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "early_stopping", "forwarding_epochs", "with_callbacks"]
 
 
 class _ForwardEpochs(Callback):
@@ -47,3 +48,30 @@ def forwarding_epochs(estimator: Any, epochs: int) -> Iterator[list[tuple[str, C
     context.call_on_fit_task_begin(estimator=estimator)
     yield [("sklearn", _ForwardEpochs(estimator, context))]
     context.call_on_fit_task_end(estimator=estimator)
+
+
+class _EarlyStopping(EarlyStopping):
+    """Early stopping that neither counts nor keeps anything of the first epochs."""
+
+    def __init__(self, *, grace: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.grace = grace
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Judge the epoch."""
+        if len(net.history) > self.grace:
+            super().on_epoch_end(net, **kwargs)
+
+
+def early_stopping(patience: int, tol: float, grace: int = 0) -> tuple[str, EarlyStopping]:
+    """Stop when the validation loss has not fallen by ``tol`` for ``patience`` epochs."""
+    callback = _EarlyStopping(
+        grace=grace,
+        monitor="valid_loss",
+        patience=patience,
+        threshold=tol,
+        threshold_mode="abs",
+        load_best=True,
+        sink=noop,
+    )
+    return "early_stopping", callback

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +14,9 @@ from torch import Tensor, nn
 
 from geomgen.nn import mlp
 
-__all__ = ["check_range", "check_widths", "has_fused", "make_network"]
+__all__ = ["check_range", "check_widths", "has_fused", "make_network", "warn_of_scales"]
+
+_APART = 1e3  # ratio of deviations from which a column hardly counts: a millionth of the loss
 
 
 def make_network(
@@ -39,16 +42,17 @@ def make_network(
 
 
 @torch.no_grad()
-def check_widths(name: str, network: Callable[[Tensor], Tensor], rows: Tensor, width: int) -> None:
+def check_widths(
+    name: str, network: Callable[[Tensor], Tensor], rows: Tensor, width: int, why: str = ""
+) -> None:
     """Raise if a network of the user's own does not map (n, p) rows to (n, width)."""
     try:
         found: Any = tuple(network(rows).shape)
     except (RuntimeError, ValueError) as error:
         found = f"{type(error).__name__}: {error}"
     if found != (len(rows), width):
-        raise ValueError(
-            f"The {name} must map {tuple(rows.shape)} to {(len(rows), width)}, but gave {found}."
-        )
+        shapes = f"{tuple(rows.shape)} to {(len(rows), width)}"
+        raise ValueError(f"The {name} must map {shapes}{why}, but gave {found}.")
 
 
 def has_fused(optimizer: type) -> bool:
@@ -65,4 +69,19 @@ def check_range(X: np.ndarray, dtype: np.dtype) -> None:
         raise ValueError(
             f"X contains a value too large for dtype='{dtype}' ({largest:.3g}): scale the columns "
             "of X, or use dtype='float64'."
+        )
+
+
+def warn_of_scales(X: np.ndarray) -> None:
+    """Warn if columns differ so much in scale that a squared error does not see the small ones."""
+    head = X[:10_000]
+    deviations = head.std(axis=0, dtype=np.float64)
+    deviations = deviations[deviations > 1e-12 * abs(head[0])]  # constant columns, but for rounding
+    if len(deviations) and deviations.max() > _APART * deviations.min():
+        warnings.warn(
+            f"The columns of X have standard deviations from {deviations.min():.1g} to "
+            f"{deviations.max():.1g}: the loss hardly sees the small ones. Scale them first, for "
+            "example by a StandardScaler in a Pipeline.",
+            UserWarning,
+            stacklevel=4,
         )

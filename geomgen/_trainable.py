@@ -23,9 +23,15 @@ from geomgen._frames import frame_kind
 from geomgen._history import history_frame
 from geomgen._parameters import Parameters
 from geomgen._random import draw_seed, generator, substream
-from geomgen._sklearn_callbacks import forwarding_epochs, with_callbacks
-from geomgen._structure import check_range, check_widths, has_fused, make_network
-from geomgen._training import Net, NonFiniteLoss, Terms, early_stopping
+from geomgen._sklearn_callbacks import early_stopping, forwarding_epochs, with_callbacks
+from geomgen._structure import (
+    check_range,
+    check_widths,
+    has_fused,
+    make_network,
+    warn_of_scales,
+)
+from geomgen._training import Net, NonFiniteLoss, Terms
 from geomgen.manifolds import Euclidean, Sphere
 from geomgen.nn import GaussianLikelihood, Head, LatentVariableModel, PointPosterior, StandardNormal
 
@@ -72,6 +78,11 @@ class Trainable(Parameters, ABC):
     def _prepare(self, X: np.ndarray) -> None:
         """Check, and resolve into fitted attributes, the parameters that depend on the data."""
 
+    @property
+    def _warm_epochs(self) -> int:
+        """Epochs in which the loss still changes, so that stopping early must not judge them."""
+        return 0
+
     def _initialise(self, X: np.ndarray) -> None:
         """Set what of a new net depends on the rows."""
 
@@ -86,8 +97,13 @@ class Trainable(Parameters, ABC):
         encoder = make_network("encoder", self.encoder, n_features, hidden, d_out, **mlp_params)
         decoder = make_network("decoder", self.decoder, d, hidden[::-1], n_features, **mlp_params)
         return LatentVariableModel(
-            self._posterior(encoder), self._likelihood(decoder), self._prior(d), self._manifold
+            *(self._make_posterior(encoder), self._likelihood(decoder)),
+            *(self._prior(d), self._manifold),
         )
+
+    def _make_posterior(self, encoder: nn.Module) -> Head:
+        """Read the encoder's output as q(z|x)."""
+        return self._posterior(encoder)
 
     def _likelihood(self, decoder: nn.Module) -> Head:
         """Read the decoder's output as p(x|z)."""
@@ -112,11 +128,12 @@ class Trainable(Parameters, ABC):
             self.dtype_ = np.dtype(given if self.dtype == "auto" else self.dtype)
         check_range(X, self.dtype_)
         self._prepare(X)
+        self._check_structure()
+        warn_of_scales(X)
         if resume:
             self._check_same_structure()
             self.net_.renew(**self._net_settings())
             return X
-        self._check_structure()
         self._seed = draw_seed(self.random_state)
         self.net_: Net = self._make_net().build(substream(self._seed, 0))
         self._built_with = {n: getattr(self, n) for n in (*_STRUCTURE, *self._structure)}
@@ -137,7 +154,8 @@ class Trainable(Parameters, ABC):
                 )
             order = torch.randperm(len(X), generator=generator(substream(self._seed, 2)))
             valid, rows = rows.split(n_valid, order)
-        stopping = [] if valid is None else [early_stopping(self.n_iter_no_change, self.tol)]
+        stop = early_stopping(self.n_iter_no_change, self.tol, self._warm_epochs)
+        stopping = [] if valid is None else [stop]
         bar = type(self).__name__ if self.verbose == 1 else None
         with forwarding_epochs(self, epochs) as forwarding:
             self.net_.run(
@@ -150,15 +168,18 @@ class Trainable(Parameters, ABC):
             )
 
     @contextmanager
-    def _undone_on_error(self) -> Iterator[None]:
+    def _undone_on_error(self, resume: bool = False) -> Iterator[None]:
         """Leave the estimator as it was if fitting fails before anything was learnt."""
         before = dict(vars(self))
+        saved = self.net_.saved() if resume else None
         try:
             yield
         except BaseException as error:
             learnt = isinstance(error, NonFiniteLoss) and bool(self.net_.history)
             if not learnt:
                 self.__dict__ = before
+                if saved is not None:
+                    self.net_.restore(saved)
             raise
 
     # ------------------------------------------------------------------------ fitted attributes
@@ -225,7 +246,9 @@ class Trainable(Parameters, ABC):
         module, d = self._module.eval(), self.n_components
         x = torch.zeros(2, X.shape[1], dtype=getattr(torch, self.dtype_.name)).to(self.device_)
         if self.encoder is not None:
-            check_widths("encoder", module.encoder.trunk, x, self._posterior.n_outputs(d))
+            n_outputs = self._posterior.n_outputs(d)
+            why = f" (a {self._posterior.__name__} over {d} components reads {n_outputs} outputs)"
+            check_widths("encoder", module.encoder.trunk, x, n_outputs, why)
         if self.decoder is not None:
             check_widths("decoder", module.decoder.trunk, x.new_zeros(2, d), X.shape[1])
 

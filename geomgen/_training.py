@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
-from skorch.utils import noop
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -24,7 +23,7 @@ from geomgen._batches import Batches, Rows, Subset
 from geomgen._history import epoch_means
 from geomgen._random import generator, seeded, substream
 
-__all__ = ["Net", "NonFiniteLoss", "Terms", "early_stopping"]
+__all__ = ["Net", "NonFiniteLoss", "Terms"]
 
 Terms = dict[str, Tensor]
 Objective = Callable[[Any, Tensor, torch.Generator], Terms]
@@ -83,6 +82,22 @@ class Net(NeuralNet):
         self.log = log
         self.callbacks = callbacks
         self._initialize_callbacks()
+
+    def saved(self) -> dict[str, Any]:
+        """Copy all that training changes, for ``restore``."""
+        parts = [name for name in vars(self) if name == "module_" or name.endswith("optimizer_")]
+        return {
+            "vars": vars(self) | {"history_": copy.deepcopy(self.history_)},
+            "states": {n: copy.deepcopy(vars(self)[n].state_dict()) for n in parts},
+            "counts": (self.module_.n_steps, self.module_.n_epochs),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Put back what was saved; the module in place, for others may hold it."""
+        self.__dict__ = saved["vars"]
+        for name, state in saved["states"].items():
+            vars(self)[name].load_state_dict(state)
+        self.module_.n_steps, self.module_.n_epochs = saved["counts"]
 
     def build(self, seed: int) -> Net:
         """Initialise everything; the weights depend on the seed alone."""
@@ -168,10 +183,10 @@ class Net(NeuralNet):
         if what := self._not_finite():
             epoch = len(self.history)
             self._go_back(last_good)
+            kept = "the epochs before it are kept" if epoch > 1 else "nothing was learnt"
             raise NonFiniteLoss(
-                f"{what} stopped being finite in epoch {epoch}; the model is back at the last "
-                f"epoch that ended well. Lower lr (now {self.lr:g}), scale the columns of X (for "
-                "example with StandardScaler), or lower the weight of that term."
+                f"{what} stopped being finite in epoch {epoch}; {kept}. Lower lr (now "
+                f"{self.lr:g}), scale the columns of X, or lower the weight of that term."
             )
         if valid_batches is not None:
             self._set_training(False)
@@ -270,16 +285,3 @@ class Net(NeuralNet):
             return nullcontext()
         seed = torch.randint(2**31, (), generator=self._noise, device=self.device)
         return seeded(int(seed), self.device)
-
-
-def early_stopping(patience: int, tol: float) -> tuple[str, EarlyStopping]:
-    """Stop when the validation loss has not fallen by ``tol`` for ``patience`` epochs."""
-    callback = EarlyStopping(
-        monitor="valid_loss",
-        patience=patience,
-        threshold=tol,
-        threshold_mode="abs",
-        load_best=True,
-        sink=noop,
-    )
-    return "early_stopping", callback

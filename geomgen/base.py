@@ -53,8 +53,8 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, G
         UserWarning
             On Ctrl-C: what was learnt is kept.
         """
-        with self._undone_on_error():
-            resume = self.warm_start and hasattr(self, "net_")
+        resume = self.warm_start and hasattr(self, "net_")
+        with self._undone_on_error(resume):
             X = self._start(X, resume)
             self._check_labels(y, len(X))
             self.n_samples_seen_ = len(X)
@@ -118,8 +118,8 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, G
         sampler is fitted to. ``fit`` keeps no rows: after it, draws of the model stand in for
         the rows it saw. Residual noise is learnt from rows that were trained on.
         """
-        with self._undone_on_error():
-            resume = hasattr(self, "net_")
+        resume = hasattr(self, "net_")
+        with self._undone_on_error(resume):
             self._check_labels(None, 0)
             X = self._start(X, resume)
             seed = substream(self._seed, 3, len(self.net_.history))

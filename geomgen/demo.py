@@ -157,7 +157,6 @@ def describe(problem: Problem, frame: pd.DataFrame) -> str:
         "",
         "real rows: the floor of the distance (real against real, same sizes) and the judge's own",
         "lift on held-out real rows. Lift 1 is calibrated; the intervals are binomial.",
-        "The VAE stands as published (beta = 1, unit variance of the rows): search its beta.",
     ]
     return "\n".join(lines)
 

@@ -339,6 +339,40 @@ def test_bad_parameter_is_named(cls, parameter, value, fitted):
     np.testing.assert_array_equal(model.transform(X), fitted[cls].transform(X))  # nothing is lost
 
 
+def fails_later(model, x, z, generator):
+    if model.n_steps % 5 == 3:
+        raise ZeroDivisionError
+    return z.square().mean()
+
+
+@having("warm_start", "extra_terms")
+def test_training_on_that_fails_changes_nothing(cls):
+    """Neither weights, history nor optimizer, whether it fails before training or in it."""
+    control = small(cls, warm_start=True).fit(X)
+    model = copy.deepcopy(control)
+    for broken in (
+        {"sampler": "cell"},
+        {"extra_terms": {"a": 3}},
+        {"extra_terms": {"a": (1.0, fails_later)}, "max_epochs": 9},
+    ):
+        good = {name: getattr(model, name) for name in broken}
+        for fit in (model.fit, model.partial_fit):
+            with pytest.raises((ValueError, ZeroDivisionError)):
+                model.set_params(**broken) and fit(X)
+            np.testing.assert_array_equal(model.transform(X), control.transform(X))
+            np.testing.assert_array_equal(model.sample(9, 0), control.sample(9, 0))
+            assert model.n_iter_ == 3 and len(model.history_) == 3
+        model.set_params(**good)
+    model.partial_fit(X), control.partial_fit(X)  # the optimizer is where it was, too
+    np.testing.assert_array_equal(model.transform(X), control.transform(X))
+
+
+@every
+def test_columns_of_far_scales_are_warned_of(cls):
+    with pytest.warns(UserWarning, match="deviations from .* to .*StandardScaler"):
+        small(cls).fit(X * [1, 1e-6, 1, 1])
+
+
 @every
 @pytest.mark.parametrize(
     "rows,message",

@@ -351,3 +351,12 @@ def test_gradient_of_an_expectation(law, d, kappa):
     along = by_m @ slope_m / slope_m.norm()
     error = along.std() / math.sqrt(n)
     assert abs(along.mean() - slope_m.norm()) < 4 * error and error < 0.1 * slope_m.norm()
+
+
+@pytest.mark.parametrize("d", [2, 3, 20])
+def test_density_at_the_antipode_is_a_number(d):
+    """Rounding puts some of the points that are farthest a little farther."""
+    loc = torch.nn.functional.normalize(torch.randn(2000, d, generator=seeded()), dim=-1)
+    for law in (PowerSpherical, VonMisesFisher):
+        q = law(loc, torch.full((2000,), 3.0))
+        assert (q.log_prob(-loc) < q.log_prob(loc) - 5).all()

@@ -1,7 +1,11 @@
 """Terms of the user's own, in any model."""
 
 import copy
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ import torch
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 
+import geomgen
 from geomgen import AE, LISAGenerator
 from geomgen.losses import uniformity
 
@@ -100,6 +105,8 @@ def test_the_callers_dictionary_is_left_alone():
         ({"a": (True, noise)}, "finite number"),
         ({"a": (1.0, lambda m, x, z, g: z.sum())}, "pickled"),
         ({"recon": (1.0, noise)}, r"names \['recon'\]"),
+        ({"valid_recon": (1.0, noise)}, "no other use"),
+        ({"second_best": (1.0, noise)}, "no other use"),
         ({"loss": (1.0, noise)}, r"names \['loss'\]"),
         ({"a": (1.0, per_row)}, r"shape \(\), but gave \(32,\)"),
         ({"a": (1.0, a_number)}, "but gave float"),
@@ -113,3 +120,38 @@ def test_bad_terms(terms, message):
     with pytest.raises((ValueError, TypeError), match=message):
         broken.fit(X)
     np.testing.assert_array_equal(broken.transform(X), before)
+
+
+def broken(model, x, z, generator):
+    raise ZeroDivisionError("of mine")
+
+
+def test_an_error_of_a_function_names_its_term():
+    with pytest.raises(ZeroDivisionError) as caught:
+        small(AE, extra_terms={"mine": (1.0, broken)}).fit(X)
+    assert any("extra_terms['mine']" in note for note in caught.value.__notes__)
+
+
+def test_functions_of_a_script_are_searched_in_other_processes(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from sklearn.datasets import load_iris\n"
+        "from sklearn.model_selection import GridSearchCV\n"
+        "from geomgen import AE\n"
+        "def size(model, x, z, generator):\n"
+        "    return z.square().mean()\n"
+        "if __name__ == '__main__':\n"
+        "    grid = {'extra_terms': [{'size': (w, size)} for w in (0.0, 0.1)]}\n"
+        "    model = AE(max_epochs=1, hidden=(8,), random_state=0)\n"
+        "    search = GridSearchCV(model, grid, cv=2, n_jobs=2, error_score='raise')\n"
+        "    print(search.fit(load_iris().data).best_score_)\n"
+    )
+    path = os.pathsep.join([str(Path(geomgen.__file__).parents[1]), *sys.path])
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 0

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from sklearn.datasets import load_digits, load_iris
+from sklearn.datasets import load_digits, load_iris, load_wine
 
 from geomgen import VAEGenerator
 from geomgen.distributions import DiagonalNormal, IndependentBernoulli
 from geomgen.losses import kl, negative_log_likelihood
+from geomgen.nn import LearntGaussianLikelihood
 
 from .helpers import small
 
@@ -87,6 +88,9 @@ def test_objective(likelihood, reduction):
     else:
         sigma = module.decoder.variance.sqrt().item()
         assert (sigma == pytest.approx(0.3, abs=1e-7)) == (likelihood == "gaussian")
+        before = module.decoder.variance.clone()
+        model._objective(module.eval(), 9 * x, seeded(3))
+        assert torch.equal(module.decoder.variance, before)  # rows held out teach nothing
         logs = (out - UNIT) ** 2 / (2 * sigma**2) + np.log(sigma)
     expected = logs.sum(1).mean() if reduction == "sum" else logs.mean()
     assert terms["recon"].item() == pytest.approx(expected, rel=1e-9)
@@ -114,7 +118,7 @@ def test_bernoulli_rows_stay_between_0_and_1():
 
 
 def test_warm_up_raises_beta_linearly():
-    model = small(VAEGenerator, beta=2.0, warmup=4, max_epochs=6, early_stopping=True)
+    model = small(VAEGenerator, beta=2.0, warmup=4, max_epochs=8, early_stopping=True)
     seen = []
     original = VAEGenerator._weight
 
@@ -125,8 +129,43 @@ def test_warm_up_raises_beta_linearly():
 
     Spy(**model.get_params()).fit(X)
     training = dict((epoch, weight) for is_training, epoch, weight in seen if is_training)
-    assert training == {0: 0.0, 1: 0.5, 2: 1.0, 3: 1.5, 4: 2.0, 5: 2.0}
+    assert training == {0: 0.0, 1: 0.5, 2: 1.0, 3: 1.5, **dict.fromkeys(range(4, 8), 2.0)}
     assert {weight for is_training, _, weight in seen if not is_training} == {2.0}
+
+
+def test_early_stopping_waits_for_the_warm_up():
+    """Until then the held-out loss rises with what the KL term is not yet weighted for."""
+    rows = load_wine().data
+    rows = (rows - rows.mean(0)) / rows.std(0)
+    model = VAEGenerator(
+        n_components=4, max_epochs=90, early_stopping=True, warmup=40, beta=4, random_state=0
+    ).fit(rows)
+    assert model.n_iter_ >= 40 + model.n_iter_no_change
+    module, x = model.net_.module_, torch.tensor(rows, dtype=torch.float32)
+    now = sum(term.item() for term in model._objective(module, x, seeded()).values())
+    assert now < model.history_["valid_loss"].loc[5:15].min()
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e-2, 1e2])
+def test_learnt_sigma_follows_the_units_of_the_rows(scale):
+    """From the first batch on: it does not have to travel there from 1."""
+    head = LearntGaussianLikelihood(torch.nn.Identity()).train()
+    x = scale * torch.randn(2000, 5, generator=seeded())
+    for _ in range(3):
+        p = head.calibrated(head(torch.zeros_like(x)), x)
+    assert head.variance.item() == pytest.approx(x.square().mean().item(), rel=1e-5)
+    assert p.stddev[0, 0].item() == pytest.approx(scale, rel=0.05)
+
+
+def test_the_learnt_variance_is_a_running_mean():
+    head = LearntGaussianLikelihood(torch.nn.Identity()).train()
+    expected = 0.0
+    for k, value in enumerate([4.0, 1.0, 9.0, *[2.0] * 20], start=1):
+        x = torch.full((6, 3), value)
+        head.calibrated(head(torch.zeros_like(x)), x)
+        share = max(0.1, 1 / k)
+        expected = (1 - share) * expected + share * value**2
+        assert head.variance.item() == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("name,value", [("likelihood", "laplace"), ("sigma", 0), ("warmup", -1)])

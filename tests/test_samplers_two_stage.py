@@ -114,8 +114,8 @@ def test_ancestral_draws_have_the_probabilities_they_are_said_to_have(learnt):
     assert chisquare(observed, expected).pvalue > 1e-3
 
 
-def test_the_default_of_vqvae_uses_its_codebook():
-    model = small(VQVAE, n_codes=8).fit(load_iris().data)
+def test_it_uses_the_codebook_of_vqvae():
+    model = small(VQVAE, n_codes=8, sampler="autoregressive").fit(load_iris().data)
     sampler = model.sampler_
     assert isinstance(sampler, AutoregressiveSampler) and isinstance(sampler.manifold_, Codebook)
     assert sampler.network_.edges.tolist() == [list(range(9))] * 2

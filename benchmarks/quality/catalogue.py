@@ -42,6 +42,7 @@ VARIANTS = {  # rows of the papers' tables that are a parameter of a class
     "WAE": {f" {kind}": {"discrepancy": kind} for kind in ("mmd", "energy", "sliced")},
     "SphericalVAE": {"": {}, " power": {"posterior": "power_spherical"}},
     "VAEGenerator": {"": {}, " beta .1": {"beta": 0.1}, " beta 4": {"beta": 4.0}},
+    "VQVAE": {"": {}, " autoregressive": {"sampler": "autoregressive"}},
 }
 PEERS = {
     "GaussianMixture (data)": GaussianMixture(10, random_state=0),

@@ -176,7 +176,7 @@ class PowerSpherical(Zonal):
 
     def _statistic(self, haversine: Tensor) -> Tensor:
         r""":math:`\log((1 + m \cdot x)/2)`."""
-        return torch.log1p(-haversine)
+        return torch.log1p(-haversine.clamp(max=1))  # rounding takes m to -m beyond
 
     def _moments(self, kappa: Tensor) -> tuple[Tensor, Tensor]:
         b = (self._dim - 1) / 2

@@ -41,6 +41,11 @@ def area_distortion(J: Tensor) -> Tensor:
     The authors' code has :math:`\log_{10} \det J^\top J` in place of the log, which makes its term
     0.75 of this one, and the unbiased variance.
 
+    Notes
+    -----
+    1e-6 is added to the Gram matrices, as in Eq. 8 of paper G: Jacobians far below 1e-3 count as
+    alike.
+
     Examples
     --------
     >>> import torch

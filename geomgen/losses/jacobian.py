@@ -63,7 +63,7 @@ def jacobian_penalty(
 def _jacobian(module: nn.Module | Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Jacobians (N, m, p): pulled back from the outputs if these are fewer, or pushed forward."""
     with evaluating(module):
-        out, pull, *_ = torch.func.vjp(module, x)
+        out, pull = torch.func.vjp(module, x)[:2]
         if out.shape[1] < x.shape[1]:
             units = torch.eye(out.shape[1]).to(out)[:, None].expand(-1, *out.shape)
             return torch.vmap(pull)(units)[0].transpose(0, 1)

@@ -148,7 +148,7 @@ class BladeTerms(AE):
                 average="log_volume" if self.entropy == "per_code" else "volume",
             )
         if "volume" in active:
-            terms["volume"] = self.lam_volume * volume_preservation(A)
+            terms["volume"] = self.lam_volume * volume_preservation(A[..., : self.k_ or 1])
         if "coverage" in active:
             drawn = model.decode(model.prior.sample(len(x), generator))
             terms["coverage"] = self.lam_coverage * coverage(drawn, x)

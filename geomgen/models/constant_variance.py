@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
+
+from torch import nn
 
 from geomgen._fields import Positive, estimator
 from geomgen.models.vae import VAEGenerator
-from geomgen.nn import ConstantVariancePosterior, Head, LatentVariableModel
+from geomgen.nn import ConstantVariancePosterior, Head
 
 __all__ = ["ConstantVarianceVAE"]
 
@@ -40,14 +42,11 @@ class ConstantVarianceVAE(VAEGenerator):
     """
 
     noise: Annotated[Positive, "Standard deviation s of every posterior."] = 0.1
-    sampler: Annotated[Any, "Where new codes come from; see ``make_sampler``."] = "cells"
 
     _posterior: ClassVar[type[Head]] = ConstantVariancePosterior
     _paper: ClassVar[str] = "Ghosh et al., 2020"
     _equation: ClassVar[str] = "section 3"
     _structure: ClassVar[tuple[str, ...]] = (*VAEGenerator._structure, "noise")
 
-    def _build(self, n_features: int) -> LatentVariableModel:
-        model = super()._build(n_features)
-        model.encoder = ConstantVariancePosterior(model.encoder.trunk, self.noise)
-        return model
+    def _make_posterior(self, encoder: nn.Module) -> Head:
+        return ConstantVariancePosterior(encoder, self.noise)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import warnings
 from typing import Annotated, Any, ClassVar, cast
@@ -14,7 +15,7 @@ from sklearn.manifold import Isomap
 from sklearn.neighbors import KNeighborsRegressor
 from torch import Tensor
 
-from geomgen._fields import Count, NonNegative, estimator
+from geomgen._fields import Interval, NonNegative, estimator
 from geomgen._random import substream
 from geomgen._training import Terms
 from geomgen.losses import squared_error
@@ -50,8 +51,9 @@ class GeometryRegularizedAE(AE):
     Attributes
     ----------
     embedding_ : ndarray of shape (min(n_samples, n_landmarks), n_components)
-        Targets of the landmarks: of all rows, in their order, if these are no more than
-        ``n_landmarks``.
+        Targets of the landmarks: of all rows trained on, in their order, if these are no more
+        than ``n_landmarks``; rows held out to stop early are among them, those held out for
+        residual noise are not.
     extension_ : KNeighborsRegressor
         From rows to targets; it keeps the landmarks' rows.
     net_, sampler_, history_, n_iter_, n_features_in_, device_, dtype_
@@ -79,7 +81,8 @@ class GeometryRegularizedAE(AE):
         ``SpectralEmbedding(n_components=2)``, that gives at most n_components columns.""",
     ] = "isomap"
     n_landmarks: Annotated[
-        Count, "Rows, drawn at random, that the embedding is learnt from; all, if no more."
+        Annotated[int, Interval(2)],
+        "Rows, drawn at random, that the embedding is learnt from; all, if no more.",
     ] = 2000
 
     _paper: ClassVar[str] = "Duque et al., 2022"
@@ -105,7 +108,11 @@ class GeometryRegularizedAE(AE):
         rows = np.asarray(X[index], float)
         learner = _make_learner(self.embedding, self.n_components, seed)
         E = np.zeros((len(rows), self.n_components))
-        found = np.asarray(learner.fit_transform(rows), float)
+        try:
+            found = np.asarray(learner.fit_transform(rows), float)
+        except Exception as error:
+            error.add_note(f"It was raised by embedding={self.embedding!r}, on {len(rows)} rows.")
+            raise
         if found.shape[0] != len(rows) or found.shape[1] > self.n_components:
             raise ValueError(
                 f"embedding={self.embedding!r} gave {found.shape} for {len(rows)} rows: it must "
@@ -173,6 +180,8 @@ def _make_learner(embedding: Any, n_components: int, seed: int | None) -> Any:
             f"embedding={embedding!r} must be 'isomap', 'phate' or an instance with fit_transform, "
             "such as sklearn.manifold.SpectralEmbedding()."
         )
+    if not hasattr(embedding, "get_params"):  # no estimator of scikit-learn's kind
+        return copy.deepcopy(embedding)
     learner = cast(Any, clone(embedding))
     if "random_state" in learner.get_params() and learner.random_state is None:
         learner.set_params(random_state=seed)

@@ -88,4 +88,5 @@ class HamiltonianVAE(VAEGenerator):
         return {
             "recon": self._reconstruction(model, z, x),
             "kl": self._weight(model) * rest.mean(),
+            **self._penalties(model, x, z, generator),
         }

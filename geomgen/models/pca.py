@@ -133,8 +133,8 @@ class PCAGenerator(AE):
         """Put the axes into the net, in the dtype of the computation."""
         n, mean, singular, axes = self._axes
         # Less than what rounding makes of the first axis, or of the mean, is no axis.
-        rounding = np.finfo(np.float32).eps * singular[0], np.finfo(float).eps * abs(mean).max()
-        kept = singular > len(mean) * max(rounding[0], np.sqrt(n) * rounding[1])
+        codes, rows = np.finfo(self.dtype_).eps * singular[0], np.finfo(float).eps * abs(mean).max()
+        kept = singular > np.sqrt(len(mean)) * max(codes, np.sqrt(n * len(mean)) * rows)
         self.mean_, self.components_ = mean, axes[kept]
         self.explained_variance_ = singular[kept] ** 2 / (n - 1)
         self.n_components_ = int(kept.sum())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
+from torch import nn
+
 from geomgen._fields import estimator
 from geomgen.manifolds import Euclidean, Sphere
 from geomgen.models.vae import VAEGenerator
 from geomgen.nn import (
     Head,
-    LatentVariableModel,
     PowerSphericalPosterior,
     StandardNormal,
     UniformSphere,
@@ -62,10 +63,8 @@ class SphericalVAE(VAEGenerator):
     _manifold: ClassVar[Euclidean | Sphere] = Sphere()
     _paper: ClassVar[str] = "Davidson et al., 2018"
     _equation: ClassVar[str] = "section 3"
-    _structure: ClassVar[tuple[str, ...]] = ("likelihood", "sigma", "posterior")
+    _structure: ClassVar[tuple[str, ...]] = (*VAEGenerator._structure, "posterior")
 
-    def _build(self, n_features: int) -> LatentVariableModel:
-        model = super()._build(n_features)
-        if self.posterior == "power_spherical":
-            model.encoder = PowerSphericalPosterior(model.encoder.trunk)
-        return model
+    def _make_posterior(self, encoder: nn.Module) -> Head:
+        power = self.posterior == "power_spherical"
+        return (PowerSphericalPosterior if power else VonMisesFisherPosterior)(encoder)

@@ -31,10 +31,10 @@ class VAEGenerator(GenerativeAutoencoder):
     .. math:: \mathcal{L} = -\mathbb{E}_{q(z|x)} \log p(x|z)
        + \beta\, \mathrm{KL}(q(z|x) \,\|\, N(0, I))
 
-    With the default likelihood the noise of the decoder is learnt, so that the two terms balance
-    whatever the units of X. With ``likelihood="gaussian"``, ``sigma=1``, the textbook's, the first
-    term is :math:`\tfrac12 \|D(z) - x\|^2`, its constant left out; paper G writes
-    :math:`\|D(z) - x\|^2`, hence its β is 2β there. ``reduction="mean"`` makes the KL term
+    With the default likelihood the noise of the decoder is learnt, so that the two terms balance;
+    the networks still want scaled columns. With ``likelihood="gaussian"``, ``sigma=1``, the
+    textbook's, the first term is :math:`\tfrac12 \|D(z) - x\|^2`, its constant left out; paper G
+    writes :math:`\|D(z) - x\|^2`, hence its β is 2β there. ``reduction="mean"`` makes the KL term
     n_features times too strong for a likelihood. ``transform`` gives posterior means.
 
     Attributes
@@ -61,17 +61,21 @@ class VAEGenerator(GenerativeAutoencoder):
     warmup: Annotated[
         Annotated[int, Interval(0)],
         """Epochs over which the weight rises linearly to β, from 0, lest the posterior collapse
-        before the decoder is any use.""",
+        before the decoder is any use. Early stopping waits for their end, which fewer
+        ``max_epochs`` do not reach.""",
     ] = 10
     likelihood: Annotated[
         Literal["gaussian", "learnt", "bernoulli"],
-        """The decoder's p(x|z): a Gaussian of the given ``sigma``; one whose σ is learnt (the
-        root of the mean squared error, where it is most likely), and starts there; or, for rows
-        between 0 and 1, Bernoulli variables.""",
+        """The decoder's p(x|z): a Gaussian of the given ``sigma``; one whose σ is learnt, the root
+        of the mean squared error, where it is most likely; or, for rows between 0 and 1, Bernoulli
+        variables.""",
     ] = "learnt"
-    sigma: Annotated[Positive, "Standard deviation σ of a Gaussian decoder, in the units of X."] = (
-        1.0
-    )
+    sigma: Annotated[
+        Positive,
+        """Standard deviation σ of the decoder with ``likelihood="gaussian"``, in the units of X;
+        the others have no use for it.""",
+    ] = 1.0
+
     _posterior: ClassVar[type[Head]] = NormalPosterior
     _paper: ClassVar[str] = "Kingma and Welling, 2014; Higgins et al., 2017"
     _equation: ClassVar[str] = "Eq. 3; Eq. 4"
@@ -87,8 +91,9 @@ class VAEGenerator(GenerativeAutoencoder):
     def _likelihood(self, decoder: nn.Module) -> Head:
         if self.likelihood == "bernoulli":
             return BernoulliLikelihood(decoder)
-        learnt = self.likelihood == "learnt"
-        return (LearntGaussianLikelihood if learnt else GaussianLikelihood)(decoder, self.sigma)
+        if self.likelihood == "learnt":
+            return LearntGaussianLikelihood(decoder)
+        return GaussianLikelihood(decoder, self.sigma)
 
     def _reconstruction(self, model: LatentVariableModel, z: Tensor, x: Tensor) -> Tensor:
         p = model.decoder.calibrated(model.decoder(z), x)
@@ -96,8 +101,12 @@ class VAEGenerator(GenerativeAutoencoder):
 
     def _weight(self, model: LatentVariableModel) -> float:
         """β, or what the warm-up makes of it in this epoch."""
-        warm = not model.training or model.n_epochs >= self.warmup
-        return self.beta if warm else self.beta * model.n_epochs / self.warmup
+        warm = not model.training or model.n_epochs >= self._warm_epochs
+        return self.beta if warm else self.beta * model.n_epochs / self._warm_epochs
+
+    @property
+    def _warm_epochs(self) -> int:
+        return self.warmup
 
     def _objective(
         self, model: LatentVariableModel, x: Tensor, generator: torch.Generator

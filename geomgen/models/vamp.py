@@ -34,7 +34,7 @@ class VampPriorVAE(VAEGenerator):
 
     References
     ----------
-    Tomczak and Welling, 2018, *VAE with a VampPrior*, Eqs. 9 and 10.
+    Tomczak and Welling, 2018, *VAE with a VampPrior*, Eq. 9.
 
     Examples
     --------
@@ -51,7 +51,7 @@ class VampPriorVAE(VAEGenerator):
 
     _prior: ClassVar[type[StandardNormal]] = VampPrior
     _paper: ClassVar[str] = "Tomczak and Welling, 2018"
-    _equation: ClassVar[str] = "Eqs. 9-10"
+    _equation: ClassVar[str] = "Eq. 9"
     _structure: ClassVar[tuple[str, ...]] = (*VAEGenerator._structure, "n_pseudo_inputs")
 
     def _build(self, n_features: int) -> LatentVariableModel:

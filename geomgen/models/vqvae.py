@@ -29,7 +29,8 @@ class VQVAE(GenerativeAutoencoder):
     of ``n_codes`` vectors; sg stops the gradient, which passes straight through :math:`\Pi`. The
     vectors follow running means of the positions assigned to them, and those that nothing is
     assigned to any more are put on positions of the batch. ``transform`` gives snapped codes, and
-    every draw is snapped; the default sampler learns the law of the vectors' indices.
+    every draw is snapped; ``sampler="autoregressive"`` learns the law of the vectors' indices, as
+    in the paper. The commitment is summed over components, whatever the ``reduction``.
 
     Attributes
     ----------
@@ -67,11 +68,6 @@ class VQVAE(GenerativeAutoencoder):
     ] = 1
     beta: Annotated[NonNegative, "Weight β of the commitment of codes to their vectors."] = 0.25
     decay: Annotated[Fraction, "Share γ of the running means that a batch leaves as it was."] = 0.9
-    sampler: Annotated[
-        Any,
-        """Where new codes come from: ``"autoregressive"``, ``"cells"``, ``"gmm"``, a sampler, or
-        any scikit-learn object with fit and sample.""",
-    ] = "autoregressive"
 
     _manifold: ClassVar[Any] = Codebook()  # of the kind that _build makes
     _paper: ClassVar[str] = "van den Oord et al., 2017"

@@ -52,7 +52,7 @@ class WAE(AE):
         along 50 random directions.""",
     ] = "mmd"
     kernel: Annotated[
-        Literal["imq", "rbf"], "Of the mean discrepancy: inverse multiquadric or Gaussian."
+        Literal["imq", "rbf"], "Of the mean discrepancy alone: inverse multiquadric or Gaussian."
     ] = "imq"
 
     _paper: ClassVar[str] = "Tolstikhin et al., 2018"

@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 _MOMENTUM = 0.1  # of a learnt variance
-_LEAST = 1e-10  # rows that are reproduced exactly would make it 0
+_LEAST = 1e-20  # rows that are reproduced exactly would make it 0
 
 
 class Head(nn.Module):
@@ -97,19 +97,33 @@ class GaussianLikelihood(Head):
 class LearntGaussianLikelihood(GaussianLikelihood):
     r"""z -> p(x|z) = :math:`N(d(z), \sigma^2 I)`, :math:`\sigma` where it is most likely.
 
-    The optimum is the mean squared error, of which the variance is a running mean over the steps;
-    a gradient step of the size that suits the weights would take thousands of them to get there.
+    The optimum is the mean squared error, of which the variance is a running mean over the steps,
+    from the first on; a gradient step of the size that suits the weights would take thousands of
+    them to get there.
+
+    Parameters
+    ----------
+    trunk : Module, (n, d) -> (n, p)
+        The mean d(z).
 
     References
     ----------
     Rybkin et al., 2021, *Simple and effective VAE training with calibrated decoders*, section 3.
     """
 
+    n_seen: Tensor
+
+    def __init__(self, trunk: nn.Module) -> None:
+        super().__init__(trunk)
+        self.register_buffer("n_seen", torch.zeros(()))
+
     def calibrated(self, p: Distribution, x: Tensor) -> DiagonalNormal:
-        """Move the variance towards the mean squared error."""
+        """Move the variance towards the mean squared error, in training."""
         if self.training:
             error = (p.mean.detach() - x).square().mean()
-            self.variance = self.variance.lerp(error, _MOMENTUM).clamp(min=_LEAST)
+            self.n_seen = self.n_seen + 1
+            share = (1 / self.n_seen).clamp(min=_MOMENTUM)
+            self.variance = self.variance.lerp(error, share).clamp(min=_LEAST)
         return DiagonalNormal(p.mean, self.variance.sqrt().expand_as(p.mean))
 
 

@@ -45,6 +45,11 @@ class SpectralNormalised(nn.Module):
     ) -> None:
         super().__init__()
         self.layer, self.coefficient = layer, coefficient
+        if "weight" not in dict(layer.named_parameters(recurse=False)):
+            raise ValueError(
+                f"{layer} has no parameter 'weight' of its own (weight_norm, or another "
+                "parametrisation?) to give a spectral norm: use plain layers."
+            )
         W = self._matrix()
         if not W.any():
             raise ValueError(

@@ -32,7 +32,7 @@ class VampPrior(StandardNormal):
 
     References
     ----------
-    Tomczak and Welling, 2018, *VAE with a VampPrior*, Eqs. 9 and 10.
+    Tomczak and Welling, 2018, *VAE with a VampPrior*, Eq. 9.
     """
 
     encoder: Head

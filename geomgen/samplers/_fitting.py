@@ -15,7 +15,8 @@ from geomgen._batches import Rows, Subset
 from geomgen._fields import Count, Fraction, Interval, Positive, estimator
 from geomgen._history import history_frame
 from geomgen._random import draw_seed, generator, substream
-from geomgen._training import Net, Terms, early_stopping
+from geomgen._sklearn_callbacks import early_stopping
+from geomgen._training import Net, Terms
 from geomgen.manifolds import Sphere
 from geomgen.samplers._base import LatentSampler
 from geomgen.samplers._whitening import on_the_flat, whitening
@@ -35,6 +36,8 @@ class NetworkSampler(LatentSampler):
     """
 
     _noises: ClassVar[int] = 1  # variables N(0, 1) for each coordinate of a draw
+
+    _warm_epochs: ClassVar[int] = 0  # which stopping early does not judge
 
     hidden: Annotated[tuple[Count, ...], "Widths of the network's hidden layers."] = (128, 128)
     max_epochs: Annotated[Count, "Most passes over the codes."] = 500
@@ -83,7 +86,7 @@ class NetworkSampler(LatentSampler):
             self._repeated(valid),
             epochs=self.max_epochs,
             seed=substream(seed, 3),
-            callbacks=[early_stopping(self.n_iter_no_change, 0.0)],
+            callbacks=[early_stopping(self.n_iter_no_change, 0.0, self._warm_epochs)],
             bar=type(self).__name__ if self.verbose else None,
         )
         # in float64, a density does not depend on what other codes are asked with it

@@ -164,7 +164,8 @@ class AutoregressiveSampler(NetworkSampler):
         for i, v in enumerate(torch.special.ndtr(noise).T[..., None]):
             p = network.log_probs(i, before).exp().expand(len(v), -1)
             token = (p.cumsum(-1)[:, :-1] < v).sum(-1, keepdim=True)
-            token = token.minimum(p.count_nonzero(-1)[:, None] - 1)
+            last = (p > 0).cumsum(-1).argmax(-1, keepdim=True)  # of those that are possible
+            token = token.minimum(last)
             below = (p.cumsum(-1) - p).gather(-1, token)
             within = ((v - below) / p.gather(-1, token)).clamp(0, 1 - 1e-9)
             u.append(network.edges[i][token] + within * network.widths[i][token])

@@ -64,11 +64,12 @@ class SecondStageSampler(NetworkSampler):
     lr: Annotated[Positive, "Learning rate of Adam."] = 3e-3
     n_iter_no_change: Annotated[
         Count,
-        """Epochs without improvement on held-out codes before stopping, more than the 50 over
-        which the KL term gets its weight; the weights of the best epoch are kept.""",
+        """Epochs without improvement on held-out codes before stopping, counted from the 50th, for
+        until then the KL term gets its weight; the weights of the best epoch are kept.""",
     ] = 100
 
     _noises: ClassVar[int] = 2
+    _warm_epochs: ClassVar[int] = _WARMUP
 
     def _build(self, dim: int, seed: int) -> nn.Module:
         hidden = tuple(self.hidden)
