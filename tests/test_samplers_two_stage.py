@@ -13,7 +13,7 @@ from geomgen.nn.codebook import Codebook
 from geomgen.samplers import AutoregressiveSampler, SecondStageSampler, make_sampler
 from geomgen.samplers.autoregressive import Tokens
 
-from .helpers import small
+from .helpers import quick, small
 
 RNG = np.random.RandomState(0)
 Z = RNG.normal(size=(400, 2)) @ [[1.0, 0.5], [0, 0.3]] + [3, -1]
@@ -224,3 +224,11 @@ def test_names():
     assert isinstance(make_sampler("second_stage"), SecondStageSampler)
     with pytest.raises(ValueError, match="n_bins"):
         AutoregressiveSampler(n_bins=1).fit(Z)
+
+
+@pytest.mark.parametrize("name", ["mvg", "cells", "prior", "flow"])
+def test_continuous_samplers_have_no_density_on_a_codebook(name):
+    model = small(VQVAE, sampler=quick(type(make_sampler(name)))).fit(load_iris().data)
+    with pytest.raises(AttributeError) as caught:
+        model.sampler_.score_samples(model.transform(load_iris().data))
+    assert "sampler='autoregressive'" in str(caught.value.__cause__)

@@ -29,8 +29,8 @@ class Collapse(Result):
     active : ndarray of bool of shape (d,)
         Whether that is above ``threshold``.
     kl : ndarray of shape (d,) or None
-        Mean KL divergence of each unit's posterior from its prior, in nats; None unless
-        the encoder gives a normal distribution.
+        Mean KL divergence of each unit's posterior from its prior, in nats; None unless the
+        encoder gives normal distributions of scales of their own, and the prior is normal.
     direction_variance : ndarray of shape (d,)
         Variances along the principal directions of the codes, in falling order.
     dead : ndarray of bool of shape (d,)

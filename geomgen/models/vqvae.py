@@ -67,7 +67,10 @@ class VQVAE(GenerativeAutoencoder):
         component takes one of K values.""",
     ] = 1
     beta: Annotated[NonNegative, "Weight β of the commitment of codes to their vectors."] = 0.25
-    decay: Annotated[Fraction, "Share γ of the running means that a batch leaves as it was."] = 0.9
+    decay: Annotated[
+        Fraction,
+        "Share γ of the running means that a batch leaves as it was; the paper's is 0.99.",
+    ] = 0.9
 
     _manifold: ClassVar[Any] = Codebook()  # of the kind that _build makes
     _paper: ClassVar[str] = "van den Oord et al., 2017"

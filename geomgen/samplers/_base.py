@@ -21,6 +21,7 @@ from geomgen._rejection import check_mask, draw_accepted
 from geomgen.manifolds import Euclidean, Sphere
 from geomgen.metrics._pairs import nearest
 from geomgen.metrics.memorisation import Memorisation, memorisation
+from geomgen.samplers._density import has_density
 from geomgen.samplers._strata import (
     borrow,
     check_labels,
@@ -31,12 +32,6 @@ from geomgen.samplers._strata import (
 )
 
 __all__ = ["LatentSampler"]
-
-
-def _has_density(sampler: LatentSampler) -> bool:
-    if not hasattr(sampler, "_log_density"):
-        raise AttributeError(f"{type(sampler).__name__} has no density in closed form.")
-    return True
 
 
 @estimator
@@ -59,6 +54,7 @@ class LatentSampler(BaseEstimator, ABC):
     """
 
     manifolds: ClassVar[tuple[str, ...]] = ("euclidean", "sphere")  # that its draws can lie on
+    discrete: ClassVar[bool] = False  # whether a density is one of the codebook's tuples
 
     space: Annotated[
         Literal["unit", "ambient"],
@@ -168,7 +164,7 @@ class LatentSampler(BaseEstimator, ABC):
                 drawn[at] = self._accepted(group, len(at), rng, condition)
         return drawn
 
-    @available_if(_has_density)
+    @available_if(has_density)
     def score_samples(self, X: Any) -> np.ndarray:
         """Log-density of the draws at codes.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -118,6 +118,8 @@ class AutoregressiveSampler(NetworkSampler):
     >>> bool(sampler.score_samples([[1.0]]) > sampler.score_samples([[7.0]]))
     True
     """
+
+    discrete: ClassVar[bool] = True
 
     n_bins: Annotated[
         Annotated[int, Interval(2)],
