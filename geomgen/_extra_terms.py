@@ -13,7 +13,7 @@ from torch import Tensor
 
 from geomgen.nn import LatentVariableModel
 
-__all__ = ["add_terms", "check_extra_terms"]
+__all__ = ["add_terms", "check_extra_terms", "check_importable"]
 
 ExtraTerms = dict[str, tuple[float, Callable[..., Tensor]]]
 
@@ -33,13 +33,20 @@ def check_extra_terms(extra_terms: dict[Any, Any] | None) -> None:
             or not np.isfinite(float(weight))
         ):
             raise ValueError(f"{said}: the weight must be a finite number.")
-        try:
-            pickle.dumps(function)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise ValueError(
-                f"{said}: the function cannot be pickled ({error}), and the fitted estimator could "
-                "not be saved. Define it at the top level of a module that can be imported."
-            ) from error
+        check_importable(said, function)
+
+
+def check_importable(said: str, function: Any) -> None:
+    """Raise if a function of the user's is none, or would keep a fitted estimator from a file."""
+    if not callable(function):
+        raise TypeError(f"{said}={function!r} must be a function.")
+    try:
+        pickle.dumps(function)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"{said}: the function cannot be pickled ({error}), and the fitted estimator could "
+            "not be saved. Define it at the top level of a module that can be imported."
+        ) from error
 
 
 def add_terms(

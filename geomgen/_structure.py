@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from geomgen.nn import mlp
+from geomgen.nn import ImageLayout, conv_decoder, conv_encoder, mlp
 
-__all__ = ["check_range", "check_widths", "has_fused", "make_network"]
+__all__ = [
+    "check_range",
+    "check_widths",
+    "has_fused",
+    "make_network",
+]
 
 
 def make_network(
-    name: str, own: Any, n_in: int, hidden: Sequence[int], n_out: int, **mlp_params: Any
+    name: str, given: Any, n_in: int, n_out: int, generator: torch.Generator
 ) -> nn.Module:
-    """Make a multi-layer perceptron, or take the user's own network (a copy of a module).
+    """Make the encoder or the decoder that an estimator's parameters say.
 
     Raises
     ------
     TypeError
-        If ``own`` is neither a module nor a callable that returns one.
+        If a network of the user's own is neither a module nor a callable that returns one.
     """
+    own = getattr(given, name)
     if own is None:
-        return mlp(n_in, hidden, n_out, **mlp_params)
+        return _make_own(name, given, n_in, n_out, generator)
     if isinstance(own, nn.Module):
         return copy.deepcopy(own)
     made = own(n_in, n_out) if callable(own) else own
@@ -36,6 +42,19 @@ def make_network(
             f"{name}={own!r} must be a torch module, or a callable (n_inputs, n_outputs) -> module."
         )
     return made
+
+
+def _make_own(
+    name: str, given: Any, n_in: int, n_out: int, generator: torch.Generator
+) -> nn.Module:
+    style = {"activation": given.activation, "norm": given.norm, "generator": generator}
+    encodes = name == "encoder"
+    if given.architecture == "mlp":
+        hidden = tuple(given.hidden)
+        return mlp(n_in, hidden if encodes else hidden[::-1], n_out, **style)
+    layout, residual = ImageLayout.of(given.image_shape), given.architecture == "resnet"
+    make, width = (conv_encoder, n_out) if encodes else (conv_decoder, n_in)
+    return make(layout, given.channels, width, residual=residual, **style)
 
 
 @torch.no_grad()

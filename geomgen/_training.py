@@ -20,6 +20,7 @@ from skorch.utils import noop
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from geomgen._acceleration import accelerated
 from geomgen._batches import Batches, Rows, Subset
 from geomgen._history import epoch_means
 from geomgen._random import generator, seeded, substream
@@ -52,6 +53,10 @@ class Net(NeuralNet):
         step then runs with that generator seeded, and restored afterwards.
     log : bool, default=False
         Whether to print a line an epoch.
+    augment : callable (rows, generator) -> rows, optional
+        Applied to the batches of training.
+    low_precision, compiled : bool, default=False
+        Whether networks compute in bfloat16, and are compiled, in training.
     """
 
     def __init__(
@@ -61,6 +66,9 @@ class Net(NeuralNet):
         objective: Objective,
         draws_globally: bool = False,
         log: bool = False,
+        augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+        low_precision: bool = False,
+        compiled: bool = False,
         criterion: type[nn.Module] = nn.Identity,
         verbose: int = 0,
         **kwargs: Any,
@@ -70,6 +78,7 @@ class Net(NeuralNet):
         self._noise: Any = None  # a generator, while it trains
         self.draws_globally = draws_globally
         self.log = log
+        self.augment, self.low_precision, self.compiled = augment, low_precision, compiled
         super().__init__(module, *args, criterion=criterion, verbose=verbose, **kwargs)
 
     @property
@@ -77,11 +86,11 @@ class Net(NeuralNet):
         log = [("print_log", PrintLog(sink=tqdm.write))] if self.log else []
         return [("epoch_timer", EpochTimer()), *log]
 
-    def renew(self, *, lr: float, batch_size: int, callbacks: list | None, log: bool) -> None:
+    def renew(self, *, lr: float, batch_size: int, callbacks: list | None, **settings: Any) -> None:
         """Take the parameters that may change between two fits of the same weights."""
         self.set_params(lr=lr, batch_size=batch_size)
-        self.log = log
-        self.callbacks = callbacks
+        for name, value in (settings | {"callbacks": callbacks}).items():
+            setattr(self, name, value)
         self._initialize_callbacks()
 
     def build(self, seed: int) -> Net:
@@ -114,10 +123,10 @@ class Net(NeuralNet):
         valid_batches = None if valid is None else Batches(valid, self.batch_size, None)
         self._bar = tqdm(total=epochs * len(batches), desc=bar, disable=bar is None, unit="batch")
         self._bad_terms = ""
-        lasting = self.callbacks_
+        lasting, how = self.callbacks_, (self.low_precision, self.compiled)
         self.callbacks_ = [*callbacks, *lasting]  # in front: PrintLog must come last
         try:
-            with self._interruptible():
+            with self._interruptible(), accelerated(self.module_, *how):
                 self.notify("on_train_begin", X=train, y=None)
                 for _ in range(epochs):
                     self._run_epoch(batches, valid_batches)
@@ -219,6 +228,8 @@ class Net(NeuralNet):
         terms: list[Terms] = []
         try:
             for batch in iterator:
+                if training and self.augment is not None:
+                    batch = self.augment(batch, self._noise)
                 self.notify("on_batch_begin", batch=batch, training=training)
                 step = step_fn(batch, **fit_params)
                 sizes.append(len(batch))
@@ -257,6 +268,10 @@ class Net(NeuralNet):
         self.module_.n_steps += 1
         terms = {name: term.detach() for name, term in terms.items()}
         return {"loss": loss.detach(), "terms": terms, "y_pred": None}  # skorch's scorers want it
+
+    def _step_optimizer(self, step_fn: Callable[[], Tensor]) -> None:
+        first = [step_fn()]  # torch compiles nothing that runs inside an optimizer's step
+        self.optimizer_.step(lambda: first.pop() if first else step_fn())
 
     def validation_step(self, batch: Tensor, **fit_params: Any) -> dict[str, Any]:
         """Compute the terms of a batch, the model in evaluation mode."""
