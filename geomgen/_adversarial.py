@@ -75,6 +75,9 @@ class AdversarialNet(Net):
 
         return self.critic_optimizer_.step(closure)
 
+    def _step_optimizer(self, step_fn: Any) -> None:
+        self.optimizer_.step(step_fn)  # skorch would step the critic's too
+
     def _record(self, prefix: str, sizes: list[int], terms: list[Terms]) -> None:
         critics = [{_NAME: step.pop(_NAME)} for step in terms if _NAME in step]
         super()._record(prefix, sizes, terms)

@@ -269,10 +269,6 @@ class Net(NeuralNet):
         terms = {name: term.detach() for name, term in terms.items()}
         return {"loss": loss.detach(), "terms": terms, "y_pred": None}  # skorch's scorers want it
 
-    def _step_optimizer(self, step_fn: Callable[[], Tensor]) -> None:
-        first = [step_fn()]  # torch compiles nothing that runs inside an optimizer's step
-        self.optimizer_.step(lambda: first.pop() if first else step_fn())
-
     def validation_step(self, batch: Tensor, **fit_params: Any) -> dict[str, Any]:
         """Compute the terms of a batch, the model in evaluation mode."""
         with torch.no_grad(), self._own_randomness():

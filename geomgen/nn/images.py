@@ -166,7 +166,7 @@ class RandomShift:
     --------
     >>> shift = RandomShift((1, 4), pixels=1)
     >>> shift(torch.tensor([[1, 2, 3, 4]] * 3), torch.Generator().manual_seed(0)).tolist()
-    [[1, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 4]]
+    [[1, 1, 2, 3], [1, 2, 3, 4], [1, 1, 2, 3]]
     """
 
     def __init__(self, image_shape: Sequence[int], pixels: int = 2) -> None:
