@@ -11,17 +11,23 @@ from torch import Tensor
 
 __all__ = ["Batches", "Rows", "Subset"]
 
+_NARROW = [np.dtype(t) for t in (bool, np.uint8, np.int8, np.int16, np.float16)]
+
 
 class Rows:
-    """Rows of a data set as tensors: on the device once, or memory-mapped and read by the slice."""
+    """Rows of a data set as tensors: on the device once, or memory-mapped and read by the slice.
+
+    Rows of one or two bytes a number, such as images, stay so, and are converted by the batch.
+    """
 
     def __init__(self, X: np.ndarray, dtype: np.dtype, device: str) -> None:
         self.mapped = isinstance(X, np.memmap) or isinstance(X.base, np.memmap)
         self.dtype, self.device = dtype, device
-        self.data: Any = X if self.mapped else self._tensor(X)
+        self.data: Any = X if self.mapped else self._tensor(X, X.dtype in _NARROW)
 
-    def _tensor(self, X: np.ndarray) -> Tensor:
-        writable = np.array(X, dtype=self.dtype, order="C")  # a copy: the caller's rows stay theirs
+    def _tensor(self, X: np.ndarray, as_they_are: bool = False) -> Tensor:
+        dtype = X.dtype if as_they_are else self.dtype
+        writable = np.array(X, dtype=dtype, order="C")  # a copy: the caller's rows stay theirs
         return torch.from_numpy(writable).to(self.device)
 
     X = property(lambda self: self.data, doc="The rows, under the name that skorch asks for.")
@@ -34,7 +40,7 @@ class Rows:
         """Return the rows of an index tensor, in its order."""
         if self.mapped:
             return self._tensor(self.data[index.cpu().numpy()])
-        return self.data[index]
+        return self.data[index].to(getattr(torch, self.dtype.name))
 
     def split(self, first: int, order: Tensor) -> tuple[Subset, Subset]:
         """Return the rows at ``order[:first]`` and the others."""

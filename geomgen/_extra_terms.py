@@ -13,7 +13,7 @@ from torch import Tensor
 
 from geomgen.nn import LatentVariableModel
 
-__all__ = ["add_terms", "check_extra_terms"]
+__all__ = ["add_terms", "check_extra_terms", "check_importable"]
 
 _TAKEN = re.compile("^(valid|train)_|_best$|_batch_count$")  # by skorch's history
 
@@ -38,12 +38,19 @@ def check_extra_terms(extra_terms: dict[Any, Any] | None) -> None:
             or not np.isfinite(float(weight))
         ):
             raise ValueError(f"{said}: the weight must be a finite number.")
-        # Not by pickling it: in another process a script's function is a copy that cannot be.
-        if "<" in getattr(function, "__qualname__", type(function).__qualname__):
-            raise ValueError(
-                f"{said}: a lambda, or a function made in another, cannot be pickled, and the "
-                "fitted estimator could not be saved. Define it at the top level of a module."
-            )
+        check_importable(said, function)
+
+
+def check_importable(said: str, function: Any) -> None:
+    """Raise if a function of the user's is none, or would keep a fitted estimator from a file."""
+    if not callable(function):
+        raise TypeError(f"{said}={function!r} must be a function.")
+    # Not by pickling it: in another process a script's function is a copy that cannot be.
+    if "<" in getattr(function, "__qualname__", type(function).__qualname__):
+        raise ValueError(
+            f"{said}: a lambda, or a function made in another, cannot be pickled, and the fitted "
+            "estimator could not be saved. Define it at the top level of a module."
+        )
 
 
 def add_terms(

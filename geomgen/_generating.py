@@ -24,7 +24,8 @@ from geomgen.samplers import GaussianSampler, LatentSampler, make_sampler
 
 __all__ = ["Generating"]
 
-_CHUNK = 8192  # rows encoded or decoded at once
+_CHUNK = 8192  # rows encoded or decoded at once, at most
+_NUMBERS = 2**24  # in the widest layer at once, at most
 _MAPPED = 10_000  # rows drawn to learn the quantiles of a column
 
 
@@ -216,8 +217,9 @@ class Generating(Trainable):
     def _apply(self, function: Callable[[Tensor], Tensor], X: np.ndarray) -> np.ndarray:
         """Apply a tensor function to rows, by chunks."""
         out: Any = None  # filled in place: a list of chunks would hold everything twice
-        for start in range(0, len(X), _CHUNK):
-            chunk = torch.from_numpy(np.array(X[start : start + _CHUNK], self.dtype_))
+        step = max(1, min(_CHUNK, _NUMBERS // self._widest))
+        for start in range(0, len(X), step):
+            chunk = torch.from_numpy(np.array(X[start : start + step], self.dtype_))
             done = function(chunk.to(self.net_.device)).cpu().numpy()
             out = np.empty((len(X), *done.shape[1:]), done.dtype) if out is None else out
             out[start : start + len(done)] = done

@@ -28,10 +28,26 @@ class Parameters(CallbackSupportMixin, BaseEstimator):
     norm: Annotated[Literal["batch", "layer"] | None, "Normalisation before each activation."] = (
         None
     )
+    image_shape: Annotated[
+        tuple[Count, ...] | None,
+        """Of rows that are images: (channels, height, width), (height, width, channels) or
+        (height, width). Rows stay flat, X of shape (n_samples, n_features); those that come back
+        have the same layout. The channels are the end that is 1 or 3, or else 4.""",
+    ] = None
+    architecture: Annotated[
+        Literal["mlp", "conv", "resnet"],
+        """Kind of the networks: fully connected; for images, strided 4 x 4 convolutions and
+        their mirror (after Ghosh et al., 2020), or residual blocks of them.""",
+    ] = "mlp"
+    channels: Annotated[
+        tuple[Count, ...],
+        """Channels after each of the levels that halve an image, in place of hidden; the decoder
+        mirrors them.""",
+    ] = (32, 64, 128)
     encoder: Annotated[
         Any,
         """An encoder network of your own: a module, which is copied, or a callable
-        ``(n_inputs, n_outputs) -> module``; in place of hidden, activation and norm. A fitted
+        ``(n_inputs, n_outputs) -> module``; in place of architecture, activation and norm. A fitted
         estimator can be pickled if the callable can be imported: no lambda.""",
     ] = None
     decoder: Annotated[Any, "A decoder network of your own, likewise."] = None
@@ -44,6 +60,20 @@ class Parameters(CallbackSupportMixin, BaseEstimator):
     batch_size: Annotated[Count, "Rows a step; a last batch of one row joins the one before."] = 128
     lr: Annotated[Positive, "Learning rate."] = 1e-3
     optimizer: Annotated[type, "Class of the optimizer."] = torch.optim.Adam
+    augment: Annotated[
+        Any,
+        """A function ``(rows, generator) -> rows`` applied to every batch of training, which is
+        also what is to be reconstructed: such as ``geomgen.nn.RandomShift((28, 28))``. It must
+        be importable, and draw from the generator.""",
+    ] = None
+    precision: Annotated[
+        Literal["full", "bf16"],
+        """``"bf16"`` runs the networks in bfloat16 in training; weights, losses and whatever is
+        done after training stay in dtype.""",
+    ] = "full"
+    compile: Annotated[bool, "Whether to train with networks that torch.compile has compiled."] = (
+        False
+    )
     early_stopping: Annotated[
         bool, "Whether to hold out rows and stop when their loss no longer falls."
     ] = False

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from geomgen.nn import mlp
+from geomgen.nn import ImageLayout, conv_decoder, conv_encoder, mlp
 
 __all__ = ["check_range", "check_widths", "has_fused", "make_network", "warn_of_scales"]
 
@@ -20,17 +20,18 @@ _APART = 1e3  # ratio of deviations from which a column hardly counts: a million
 
 
 def make_network(
-    name: str, own: Any, n_in: int, hidden: Sequence[int], n_out: int, **mlp_params: Any
+    name: str, given: Any, n_in: int, n_out: int, generator: torch.Generator
 ) -> nn.Module:
-    """Make a multi-layer perceptron, or take the user's own network (a copy of a module).
+    """Make the encoder or the decoder that an estimator's parameters say.
 
     Raises
     ------
     TypeError
-        If ``own`` is neither a module nor a callable that returns one.
+        If a network of the user's own is neither a module nor a callable that returns one.
     """
+    own = getattr(given, name)
     if own is None:
-        return mlp(n_in, hidden, n_out, **mlp_params)
+        return _make_own(name, given, n_in, n_out, generator)
     if isinstance(own, nn.Module):
         return copy.deepcopy(own)
     made = own(n_in, n_out) if callable(own) else own
@@ -39,6 +40,19 @@ def make_network(
             f"{name}={own!r} must be a torch module, or a callable (n_inputs, n_outputs) -> module."
         )
     return made
+
+
+def _make_own(
+    name: str, given: Any, n_in: int, n_out: int, generator: torch.Generator
+) -> nn.Module:
+    style = {"activation": given.activation, "norm": given.norm, "generator": generator}
+    encodes = name == "encoder"
+    if given.architecture == "mlp":
+        hidden = tuple(given.hidden)
+        return mlp(n_in, hidden if encodes else hidden[::-1], n_out, **style)
+    layout, residual = ImageLayout.of(given.image_shape), given.architecture == "resnet"
+    make, width = (conv_encoder, n_out) if encodes else (conv_decoder, n_in)
+    return make(layout, given.channels, width, residual=residual, **style)
 
 
 @torch.no_grad()
@@ -75,13 +89,17 @@ def check_range(X: np.ndarray, dtype: np.dtype) -> None:
 def warn_of_scales(X: np.ndarray) -> None:
     """Warn if columns differ so much in scale that a squared error does not see the small ones."""
     head = X[:10_000]
-    deviations = head.std(axis=0, dtype=np.float64)
-    deviations = deviations[deviations > 1e-12 * abs(head[0])]  # constant columns, but for rounding
-    if len(deviations) and deviations.max() > _APART * deviations.min():
+    deviations, ranges = head.std(axis=0, dtype=np.float64), np.ptp(head.astype(np.float64), axis=0)
+    varies = deviations > 1e-12 * abs(head[0])  # constant columns, but for rounding, do not
+    if not varies.any():
+        return
+    low, high = deviations[varies].min(), deviations[varies].max()
+    # Both: a pixel that is rarely lit has a small deviation, in the units of the others.
+    if min(high / low, ranges[varies].max() / ranges[varies].min()) > _APART:
         warnings.warn(
-            f"The columns of X have standard deviations from {deviations.min():.1g} to "
-            f"{deviations.max():.1g}: the loss hardly sees the small ones. Scale them first, for "
-            "example by a StandardScaler in a Pipeline.",
+            f"The columns of X have standard deviations from {low:.1g} to {high:.1g}: the loss "
+            "hardly sees the small ones. Scale them first, for example by a StandardScaler in a "
+            "Pipeline.",
             UserWarning,
             stacklevel=4,
         )

@@ -21,6 +21,7 @@ from geomgen._extra_terms import add_terms, check_extra_terms
 from geomgen._fields import check_fields, estimator
 from geomgen._frames import frame_kind
 from geomgen._history import history_frame
+from geomgen._images import augmented, check_images, widest_layer
 from geomgen._parameters import Parameters
 from geomgen._random import draw_seed, generator, substream
 from geomgen._sklearn_callbacks import early_stopping, forwarding_epochs, with_callbacks
@@ -38,8 +39,9 @@ from geomgen.nn import GaussianLikelihood, Head, LatentVariableModel, PointPoste
 __all__ = ["Trainable"]
 
 # Parameters that cannot change between two fits of the same weights; models name theirs too.
-_STRUCTURE = ("n_components", "hidden", "activation", "norm", "encoder", "decoder") + (
-    ("dtype", "device", "optimizer", "net_params")
+_STRUCTURE = (
+    *("n_components", "hidden", "activation", "norm", "encoder", "decoder", "image_shape"),
+    *("architecture", "channels", "dtype", "device", "optimizer", "net_params"),
 )
 
 
@@ -87,15 +89,9 @@ class Trainable(Parameters, ABC):
         """Set what of a new net depends on the rows."""
 
     def _build(self, n_features: int) -> LatentVariableModel:
-        d, hidden = self.n_components, tuple(self.hidden)
-        d_out = self._posterior.n_outputs(d)
-        mlp_params = {
-            "activation": self.activation,
-            "norm": self.norm,
-            "generator": generator(substream(self._seed, 0)),
-        }
-        encoder = make_network("encoder", self.encoder, n_features, hidden, d_out, **mlp_params)
-        decoder = make_network("decoder", self.decoder, d, hidden[::-1], n_features, **mlp_params)
+        d, start = self.n_components, generator(substream(self._seed, 0))
+        encoder = make_network("encoder", self, n_features, self._posterior.n_outputs(d), start)
+        decoder = make_network("decoder", self, d, n_features, start)
         return LatentVariableModel(
             *(self._make_posterior(encoder), self._likelihood(decoder)),
             *(self._prior(d), self._manifold),
@@ -117,6 +113,9 @@ class Trainable(Parameters, ABC):
             terms = add_terms(self.extra_terms, terms, model, x, generator)
         return terms
 
+    def _augmented(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        return augmented(self.augment, self.n_features_in_, x, generator)
+
     # --------------------------------------------------------------------------------- training
     def _start(self, X: Any, resume: bool) -> np.ndarray:
         """Validate, and make a new net unless training goes on."""
@@ -127,6 +126,7 @@ class Trainable(Parameters, ABC):
             given = X.dtype if X.dtype in (np.float32, np.float64) else np.float32
             self.dtype_ = np.dtype(given if self.dtype == "auto" else self.dtype)
         check_range(X, self.dtype_)
+        check_images(self, X.shape[1])
         self._prepare(X)
         self._check_structure()
         warn_of_scales(X)
@@ -134,7 +134,7 @@ class Trainable(Parameters, ABC):
             self._check_same_structure()
             self.net_.renew(**self._net_settings())
             return X
-        self._seed = draw_seed(self.random_state)
+        self._seed, self._widest = draw_seed(self.random_state), widest_layer(self, X.shape[1])
         self.net_: Net = self._make_net().build(substream(self._seed, 0))
         self._built_with = {n: getattr(self, n) for n in (*_STRUCTURE, *self._structure)}
         self._check_networks(X)
@@ -214,6 +214,9 @@ class Trainable(Parameters, ABC):
         return {
             "lr": self.lr,
             "batch_size": self.batch_size,
+            "augment": None if self.augment is None else self._augmented,
+            "low_precision": self.precision == "bf16",
+            "compiled": bool(self.compile),
             "callbacks": copy.deepcopy(self.callbacks),
             "log": self.verbose > 1,
         }

@@ -19,6 +19,7 @@ from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from geomgen._acceleration import accelerated
 from geomgen._batches import Batches, Rows, Subset
 from geomgen._history import epoch_means
 from geomgen._random import generator, seeded, substream
@@ -51,6 +52,10 @@ class Net(NeuralNet):
         step then runs with that generator seeded, and restored afterwards.
     log : bool, default=False
         Whether to print a line an epoch.
+    augment : callable (rows, generator) -> rows, optional
+        Applied to the batches of training.
+    low_precision, compiled : bool, default=False
+        Whether networks compute in bfloat16, and are compiled, in training.
     """
 
     def __init__(
@@ -60,6 +65,9 @@ class Net(NeuralNet):
         objective: Objective,
         draws_globally: bool = False,
         log: bool = False,
+        augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+        low_precision: bool = False,
+        compiled: bool = False,
         criterion: type[nn.Module] = nn.Identity,
         verbose: int = 0,
         **kwargs: Any,
@@ -69,6 +77,7 @@ class Net(NeuralNet):
         self._noise: Any = None  # a generator, while it trains
         self.draws_globally = draws_globally
         self.log = log
+        self.augment, self.low_precision, self.compiled = augment, low_precision, compiled
         super().__init__(module, *args, criterion=criterion, verbose=verbose, **kwargs)
 
     @property
@@ -76,11 +85,11 @@ class Net(NeuralNet):
         log = [("print_log", PrintLog(sink=tqdm.write))] if self.log else []
         return [("epoch_timer", EpochTimer()), *log]
 
-    def renew(self, *, lr: float, batch_size: int, callbacks: list | None, log: bool) -> None:
+    def renew(self, *, lr: float, batch_size: int, callbacks: list | None, **settings: Any) -> None:
         """Take the parameters that may change between two fits of the same weights."""
         self.set_params(lr=lr, batch_size=batch_size)
-        self.log = log
-        self.callbacks = callbacks
+        for name, value in (settings | {"callbacks": callbacks}).items():
+            setattr(self, name, value)
         self._initialize_callbacks()
 
     def saved(self) -> dict[str, Any]:
@@ -129,10 +138,10 @@ class Net(NeuralNet):
         valid_batches = None if valid is None else Batches(valid, self.batch_size, None)
         self._bar = tqdm(total=epochs * len(batches), desc=bar, disable=bar is None, unit="batch")
         self._bad_terms = ""
-        lasting = self.callbacks_
+        lasting, how = self.callbacks_, (self.low_precision, self.compiled)
         self.callbacks_ = [*callbacks, *lasting]  # in front: PrintLog must come last
         try:
-            with self._interruptible():
+            with self._interruptible(), accelerated(self.module_, *how):
                 self.notify("on_train_begin", X=train, y=None)
                 for _ in range(epochs):
                     self._run_epoch(batches, valid_batches)
@@ -234,6 +243,8 @@ class Net(NeuralNet):
         terms: list[Terms] = []
         try:
             for batch in iterator:
+                if training and self.augment is not None:
+                    batch = self.augment(batch, self._noise)
                 self.notify("on_batch_begin", batch=batch, training=training)
                 step = step_fn(batch, **fit_params)
                 sizes.append(len(batch))

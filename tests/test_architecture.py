@@ -24,6 +24,7 @@ METRICS = (  # of rows alone
     "two_sample utility wasserstein"
 ).split()
 JUDGES = "_bench _draws compare evaluate scorers scoring".split()  # of generators
+TRAINING = "_acceleration _structure _extra_terms _images _batches _training _adversarial".split()
 
 # Each layer may import those before it, and itself.
 LAYERS = [
@@ -31,7 +32,7 @@ LAYERS = [
     ["_draw", "_rejection"],
     ["distributions", "manifolds", "losses", "datasets"],
     [*(f"metrics.{name}" for name in METRICS), "nn"],
-    ["_structure", "_extra_terms", "_batches", "_training", "_adversarial"],
+    TRAINING,
     ["samplers"],
     ["_output", "_parameters", "_trainable", "_generating"],
     ["pipeline"],

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from geomgen.losses import random_frames, tangents
-from geomgen.losses.tangents import _RULES
-from geomgen.nn import ACTIVATIONS, mlp
+from geomgen.losses.tangents import _RULES, _rule
+from geomgen.nn import ACTIVATIONS, ImageLayout, conv_decoder, mlp
 
 from .helpers import name
 
@@ -45,6 +45,9 @@ IMAGE_LAYERS = [  # on 2 x 4 x 4 images
     nn.Conv2d(2, 3, 2, stride=2, bias=False),
     nn.ConvTranspose2d(2, 3, 3, stride=2, output_padding=1),
     nn.BatchNorm2d(2),
+    nn.GroupNorm(1, 2),
+    nn.GroupNorm(2, 2, eps=0.1),
+    nn.GroupNorm(1, 2, affine=False),
     nn.AvgPool2d(2),
     nn.Upsample(scale_factor=2),
     nn.Upsample(scale_factor=2, mode="bilinear"),
@@ -153,6 +156,8 @@ def test_tangents_of_images_and_sequences(layer):
     shape = (2, 4) if layer in LINES else (2, 4, 4)
     net = nn.Sequential(nn.Linear(D, math.prod(shape)), nn.Unflatten(1, shape), layer, nn.Flatten())
     net.double()
+    if isinstance(layer, nn.GroupNorm) and layer.affine:
+        layer.weight.data, layer.bias.data = normal(2, seed=2), normal(2, seed=3)
     net(torch.randn(9, D, dtype=torch.float64))  # running statistics
     torch.testing.assert_close(tangents(net, Z, W).detach(), expected_tangents(net, Z, W))
 
@@ -167,8 +172,10 @@ def test_every_rule_is_tested():
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_our_networks_have_rules(activation, norm):
     """A network of the package never takes the slow way."""
-    net = mlp(D, (WIDTH,), N_OUT, activation=activation, norm=norm)
-    assert {type(part) for part in net} <= set(_RULES)
+    style = {"activation": activation, "norm": norm}
+    layout = ImageLayout.of((6, 6, 3))
+    nets = mlp(D, (WIDTH,), N_OUT, **style), conv_decoder(layout, (4, 5), D, **style)
+    assert all(_rule(part) is not None for net in nets for part in net)
 
 
 @pytest.mark.parametrize("function", [torch.sin, network(nn.Tanh()), network(Unknown())], ids=name)

@@ -218,6 +218,12 @@ def test_loss_that_is_never_finite_leaves_the_estimator_as_it_was(cls):
     assert not hasattr(fresh, "net_") and not hasattr(fresh, "n_features_in_")
 
 
+def test_rare_pixels_are_no_columns_of_another_scale():
+    rows = np.random.RandomState(0).uniform(size=(4000, 3))
+    rows[:, 2] = np.arange(4000) == 7
+    small(AE, max_epochs=1).fit(np.c_[rows[:, :2], rows[:, 2] / 255])
+
+
 def test_last_step_that_poisons_the_weights_is_noticed():
     last = At(poison, 3, batch=4)  # 150 rows by 32: after the step of the last batch
     with pytest.raises(ValueError, match="weights"):

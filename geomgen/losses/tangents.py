@@ -6,6 +6,8 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +79,8 @@ def tangents(module: nn.Module | Callable[[Tensor], Tensor], z: Tensor, frames: 
     Notes
     -----
     Linear, activation and normalisation layers have rules of their own, which cost one product a
-    linear layer; anything else goes through ``torch.func.jvp`` as a whole.
+    linear layer; a layer may bring its own, as a method ``push_tangents(h, rows)`` of its inputs
+    and their directions (n, k, ...). Anything else goes through ``torch.func.jvp`` as a whole.
 
     References
     ----------
@@ -97,7 +100,7 @@ def tangents(module: nn.Module | Callable[[Tensor], Tensor], z: Tensor, frames: 
         if layers is None:
             return _jvp(module, z, frames.expand(len(z), -1, -1))
         for layer in layers:
-            z, rows = _RULES[type(layer)](layer, z, rows)
+            z, rows = _rule(layer)(z, rows)
     return rows.mT.expand(len(z), -1, -1)
 
 
@@ -110,7 +113,13 @@ def _chain(module: nn.Module | Callable[[Tensor], Tensor]) -> list[nn.Module] | 
         return None if None in parts else [layer for part in parts for layer in part or []]
     if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) > 1:
         return None
-    return [module] if isinstance(module, nn.Module) and type(module) in _RULES else None
+    return [module] if isinstance(module, nn.Module) and _rule(module) is not None else None
+
+
+def _rule(layer: nn.Module) -> Any:
+    """Return the layer's own rule, or the one for its type, if there is one."""
+    of_type = _RULES.get(type(layer))
+    return getattr(layer, "push_tangents", of_type and partial(of_type, layer))
 
 
 def _affine(layer: nn.Module, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,13 +151,27 @@ def _batch_norm(layer: nn.BatchNorm1d, h: Tensor, rows: Tensor) -> tuple[Tensor,
     return layer(h), rows * scale.view(-1, *_ones(rows))
 
 
-def _layer_norm(layer: nn.LayerNorm, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+def _standardised(h: Tensor, rows: Tensor, eps: float) -> Tensor:
+    """Push directions through the standardisation of the last axis."""
     centred = h - h.mean(-1, keepdim=True)
-    inverse = (centred.square().mean(-1, keepdim=True) + layer.eps).rsqrt()
+    inverse = (centred.square().mean(-1, keepdim=True) + eps).rsqrt()
     unit = (centred * inverse)[:, None]
     inner = (unit * rows).mean(-1, keepdim=True)
-    moved = inverse[:, None] * (rows - rows.mean(-1, keepdim=True) - unit * inner)
+    return inverse[:, None] * (rows - rows.mean(-1, keepdim=True) - unit * inner)
+
+
+def _layer_norm(layer: nn.LayerNorm, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    moved = _standardised(h, rows, layer.eps)
     return layer(h), moved if layer.weight is None else moved * layer.weight
+
+
+def _group_norm(layer: nn.GroupNorm, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    groups = (layer.num_groups, -1)
+    split = h.flatten(1).unflatten(1, groups), rows.flatten(2).unflatten(2, groups)
+    moved = _standardised(*split, layer.eps).flatten(2).unflatten(2, h.shape[1:])
+    if layer.weight is not None:
+        moved = moved * layer.weight.view(-1, *_ones(moved))
+    return layer(h), moved
 
 
 def _same(layer: nn.Module, h: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -197,6 +220,7 @@ _RULES: dict[type, Callable[..., tuple[Tensor, Tensor]]] = {
     nn.BatchNorm1d: _batch_norm,
     nn.BatchNorm2d: _batch_norm,
     nn.LayerNorm: _layer_norm,
+    nn.GroupNorm: _group_norm,
     nn.Identity: _same,
     nn.Dropout: _same,
     nn.ReLU: _elementwise(lambda layer, h: (h > 0).to(h)),

@@ -2,6 +2,7 @@
 
 from geomgen.nn.codebook import Codebook
 from geomgen.nn.constant_variance import ConstantVariancePosterior
+from geomgen.nn.conv import Residual, conv_decoder, conv_encoder
 from geomgen.nn.flow_posterior import AutoregressiveFlow, FlowPosterior, PlanarFlow, RadialFlow
 from geomgen.nn.hamiltonian import TemperedLeapfrog
 from geomgen.nn.heads import (
@@ -12,6 +13,7 @@ from geomgen.nn.heads import (
     NormalPosterior,
     PointPosterior,
 )
+from geomgen.nn.images import ImageLayout, RandomFlip, RandomShift, ToImage, ToRow
 from geomgen.nn.linear import LinearChain
 from geomgen.nn.mixture_prior import MixturePrior
 from geomgen.nn.mlp import ACTIVATIONS, mlp
@@ -30,6 +32,7 @@ __all__ = [
     "FlowPosterior",
     "GaussianLikelihood",
     "Head",
+    "ImageLayout",
     "LatentVariableModel",
     "LearntGaussianLikelihood",
     "LinearChain",
@@ -39,11 +42,18 @@ __all__ = [
     "PointPosterior",
     "PowerSphericalPosterior",
     "RadialFlow",
+    "RandomFlip",
+    "RandomShift",
+    "Residual",
     "StandardNormal",
     "TemperedLeapfrog",
+    "ToImage",
+    "ToRow",
     "UniformSphere",
     "VampPrior",
     "VonMisesFisherPosterior",
+    "conv_decoder",
+    "conv_encoder",
     "mlp",
     "spectrally_normalised",
 ]

@@ -30,5 +30,5 @@ class ConstantVariancePosterior(Head):
 
     def forward(self, x: Tensor) -> DiagonalNormal:
         """Map rows (n, p) to normal distributions over codes (n, d)."""
-        loc = self.trunk(x)
+        loc = self.outputs(x)
         return DiagonalNormal(loc, self.scale.expand_as(loc))

@@ -94,7 +94,7 @@ class FlowPosterior(Head):
 
     def forward(self, x: Tensor) -> FlowedNormal:
         """Map rows (n, p) to distributions over codes (n, d)."""
-        loc, log_scale, context = self.trunk(x).chunk(3, dim=-1)
+        loc, log_scale, context = self.outputs(x).chunk(3, dim=-1)
 
         def flow(z: Tensor) -> tuple[Tensor, Tensor]:
             log_det = z.new_zeros(z.shape[:-1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -25,6 +27,9 @@ class Head(nn.Module):
     """A network (the trunk) and the reading of its output as a distribution."""
 
     trunk: nn.Module
+    # How training goes through the trunk:
+    low_precision = False  # in bfloat16
+    compiled: Callable[[Tensor], Tensor] | None = None  # in this form
 
     def __init__(self, trunk: nn.Module) -> None:
         super().__init__()
@@ -34,6 +39,14 @@ class Head(nn.Module):
     def n_outputs(dim: int) -> int:
         """Say how many outputs the trunk must have for a distribution over R^dim."""
         return dim
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """Apply the trunk; what it gives is of x's dtype, whatever it computes in."""
+        network = self.compiled if self.compiled is not None and self.training else self.trunk
+        if not (self.low_precision and self.training):
+            return network(x)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return network(x).to(x.dtype)
 
     @property
     def map(self) -> nn.Module:
@@ -50,7 +63,7 @@ class PointPosterior(Head):
 
     def forward(self, x: Tensor) -> Delta:
         """Map rows (n, p) to point masses over codes (n, d)."""
-        return Delta(self.trunk(x))
+        return Delta(self.outputs(x))
 
 
 class NormalPosterior(Head):
@@ -67,7 +80,7 @@ class NormalPosterior(Head):
 
     def forward(self, x: Tensor) -> DiagonalNormal:
         """Map rows (n, p) to normal distributions over codes (n, d)."""
-        loc, log_scale = self.trunk(x).chunk(2, dim=-1)
+        loc, log_scale = self.outputs(x).chunk(2, dim=-1)
         return DiagonalNormal(loc, log_scale.clamp(-8, 4).exp())
 
 
@@ -90,7 +103,7 @@ class GaussianLikelihood(Head):
 
     def forward(self, z: Tensor) -> DiagonalNormal:
         """Map codes (n, d) to normal distributions over rows (n, p)."""
-        loc = self.trunk(z)
+        loc = self.outputs(z)
         return DiagonalNormal(loc, self.variance.sqrt().expand_as(loc))
 
 
@@ -132,7 +145,7 @@ class BernoulliLikelihood(Head):
 
     def forward(self, z: Tensor) -> Distribution:
         """Map codes (n, d) to Bernoulli distributions over rows (n, p)."""
-        return IndependentBernoulli(self.trunk(z))
+        return IndependentBernoulli(self.outputs(z))
 
     @property
     def map(self) -> nn.Module:

@@ -30,7 +30,7 @@ class VonMisesFisherPosterior(Head):
 
     def forward(self, x: Tensor) -> VonMisesFisher | PowerSpherical:
         """Map rows (n, p) to distributions over unit codes (n, d)."""
-        out = self.trunk(x)
+        out = self.outputs(x)
         return self.law(Sphere().project(out[..., :-1]), softplus(out[..., -1]) + 1)
 
 
