@@ -152,6 +152,23 @@ def table(results: Results, data: str) -> pd.DataFrame:
     return shown.sort_values("x floor")
 
 
+def both(results: Results) -> str:
+    """Write the two tables as one, for the documents."""
+    digits, ring = table(results, "digits"), table(results, "ring")
+    joined = pd.DataFrame(
+        {
+            "error x AE, digits": digits["x AE"],
+            "draws x floor, digits": digits["x floor"],
+            "prior": digits["prior"],
+            "left of variance, ring": ring["unexplained"],
+            "draws x floor, ring": ring["x floor"],
+            "prior ": ring["prior"],
+            "seconds x AE": digits["seconds x AE"],
+        }
+    ).loc[digits.index]
+    return joined.drop(index="real").map("{:.3g}".format).replace("nan", "").to_markdown()
+
+
 def main() -> None:
     """Measure what is missing, and print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -166,6 +183,7 @@ def main() -> None:
     run(results, names, range(args.seeds))
     for data in NETS:
         print(f"\n{data}\n{table(results, data).to_markdown(floatfmt='.3g')}")
+    print(f"\n{both(results)}")
 
 
 if __name__ == "__main__":
