@@ -1,6 +1,7 @@
 """The runner of the papers' tables: it resumes, declares every row, reports what it measured."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -157,3 +158,12 @@ def test_what_is_not_measured_is_said(toy):
     assert "4 of 4 cells have not been run; `python -m benchmarks.quality run --table T" in text
     smaller = render(table, PROFILES["smoke"] | {"data": {"names": ()}}, toy[1], "smoke")
     assert "— is printed where not in this profile: A, B, C, floor." in smaller
+
+
+def test_the_page_is_made_of_the_committed_results():
+    root = Path(geomgen.__file__).parent.parent
+    lines = Lines(root / "benchmarks" / "results" / "tables-cpu.jsonl")
+    text = "\n".join(render(table, PROFILES["cpu"], lines, "cpu") for table in TABLES)
+    page = (root / "docs" / "reproduction.md").read_text()
+    command = "python -m benchmarks.quality report --profile cpu --page docs/reproduction.md"
+    assert quality.between_marks(page, text) == page, f"run `{command}`"

@@ -7,6 +7,7 @@ started again; ``report`` prints the tables as Markdown, the paper's figures bes
 from __future__ import annotations
 
 import argparse
+import re
 import warnings
 from pathlib import Path
 
@@ -17,11 +18,17 @@ from benchmarks.quality._profiles import PROFILES
 from benchmarks.quality._report import render
 from benchmarks.quality._runs import Lines
 
-__all__ = ["main"]
+__all__ = ["between_marks", "main"]
 
 TABLES = {table.name: table for table in (*tables_g.TABLES, *tables_l.TABLES)}
 RESULTS = Path("benchmarks/results")
 EXPECTED = ("Terms that are less", "Every sampler's draws", "The judge's true-pos", ".*onverge")
+
+
+def between_marks(page: str, text: str) -> str:
+    """Put the tables into a page."""
+    made = f"<!-- tables -->\n{text}<!-- end -->"
+    return re.sub(r"<!-- tables -->.*<!-- end -->", lambda _: made, page, flags=re.S)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,13 +42,18 @@ def main(arguments: list[str] | None = None) -> int:
     running.add_argument("--seeds", type=int, help="at most so many; the profile's by default")
     running.add_argument("--cache", type=Path, help="folder of trained models")
     running.add_argument("--rows", nargs="+", help="labels of rows; all by default")
-    commands.add_parser("report", parents=[shared], help="print Markdown")
+    reporting = commands.add_parser("report", parents=[shared], help="print Markdown")
+    reporting.add_argument("--page", type=Path, help="put it between the marks of this page")
     options = parser.parse_args(arguments)
     profile = PROFILES[options.profile]
     lines = Lines(options.out / f"tables-{options.profile}.jsonl")
     tables = [TABLES[name] for name in options.table]
     if options.command == "report":
-        print("\n".join(render(table, profile, lines, options.profile) for table in tables))
+        text = "\n".join(render(table, profile, lines, options.profile) for table in tables)
+        if options.page:
+            options.page.write_text(between_marks(options.page.read_text(), text))
+        else:
+            print(text)
         return 0
     torch.set_num_threads(1)
     cells = [cell for table in tables for cell in table.cells(profile)]

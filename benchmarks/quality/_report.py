@@ -59,6 +59,8 @@ class Figures:
         cell, values = self.table.cell(row, column, self.profile), [*self.of(row, column).values()]
         if not values:
             return "—" if cell.reason else "not run"
+        if not np.isfinite(values).all():
+            return f"undefined in {np.sum(~np.isfinite(values))} of {len(values)}"
         digits = METRICS[column.metric].digits
         spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
         own = f" {cell.sampler}" if column.sampler == "N" and not row.control else ""

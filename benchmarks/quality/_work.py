@@ -105,5 +105,5 @@ def measured(work: Any, system: System, model: Any, sampler: str | None) -> dict
         return work.of_draws(work.real(), None)
     if system.has_codes:
         model.set_params(sampler=SAMPLERS.get(sampler, sampler)).fit_sampler(work.train)
-    drawn = np.asarray(geomgen.sample(model, work.n_drawn, random_state=0))
+    drawn = np.asarray(geomgen.sample(model, work.n_drawn, random_state=0), work.train.dtype)
     return work.of_draws(drawn, model if system.has_codes else None)
