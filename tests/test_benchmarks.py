@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
 import geomgen
 from benchmarks.quality import __main__ as quality
 from benchmarks.quality import _work
 from benchmarks.quality._declare import REAL, Block, Column, Row, System, Table
+from benchmarks.quality._digits import thinned
 from benchmarks.quality._profiles import PROFILES
 from benchmarks.quality._report import render
 from benchmarks.quality._runs import Lines
@@ -83,7 +85,7 @@ def test_report_prints_means_and_spread_of_the_lines(smoke, capsys):
         and record["what"]["sampler"] == "prior"
         and not record["what"]["params"]
     ]
-    said = f"{np.mean(energies):.3f} ± {np.std(energies, ddof=1):.3f} ({len(energies)})"
+    said = f"{np.mean(energies):.4f} ± {np.std(energies, ddof=1):.4f} ({len(energies)})"
     assert f"| Standard AE | 8.47 | — | {said} |" in text
     assert "| *real rows (floor)* |" in text and "not run" not in text
 
@@ -130,7 +132,7 @@ def toy(tmp_path):
         Row("floor", System(REAL), control=True),
     )
     blocks = (Block("Energy", (column,)),)
-    table = Table("T", "toy", "a paper", blocks, rows, pairs=(("A", "B"),))
+    table = Table("T", "toy", "a paper", blocks, rows, pairs=(("A", "B"), ("B", "C")))
     lines = Lines(tmp_path / "lines.jsonl")
     for row, figures in zip(rows, ([1, 2, 3], [2, 3, 4.5], [5, 5, 5], [0, 0, 0]), strict=True):
         cell = table.cell(row, column, PROFILES["cpu"])
@@ -142,22 +144,44 @@ def toy(tmp_path):
 def test_sentences_follow_from_the_numbers(toy):
     table, lines = toy
     text = render(table, PROFILES["cpu"], lines, "cpu")
-    assert "| A | 3 | 2.000 ± 1.000 (3) |" in text
+    assert "| A | 3 | **2.0000 ± 1.0000 (3)** |" in text
+    assert (
+        "| B | 2 | 3.1667 ± 1.2583 (3) |" in text and "| *floor* |  | 0.0000 ± 0.0000 (3) |" in text
+    )
     assert "with the paper's figures: N(0, I) -1.00 over 3 rows." in text
-    assert "Best model (lowest): N(0, I) A (2.000)." in text
-    assert "Controls at least as good, in 1 of 1 columns: N(0, I) floor (0.000)." in text
-    gap = "A less B, by seed: N(0, I) -1.167 ± 0.289 (lower on 3 of 3)"
-    assert f"{gap}. Beyond two standard errors: N(0, I)." in text
-    assert "declares 10 seeds, the cells have 3 to 3" in text
+    assert "(lowest). Controls at least as good as it, of 1 columns: floor in 1." in text
+    assert ttest_rel([1, 2, 3], [2, 3, 4.5]).pvalue < 0.05
+    assert "| A − B | **-1.1667 ± 0.2887**, lower on 3 of 3 |" in text
+    assert ttest_rel([2, 3, 4.5], [5, 5, 5]).pvalue > 0.05
+    assert "| B − C | -1.8333 ± 1.2583, lower on 3 of 3 |" in text
+    assert "declares 10 seeds, the entries have 3 to 3" in text
 
 
 def test_what_is_not_measured_is_said(toy):
     table, _ = toy
     text = render(table, PROFILES["cpu"], Lines(toy[1].path.with_name("none")), "cpu")
     assert "**Energy**: not run under this profile." in text
-    assert "4 of 4 cells have not been run; `python -m benchmarks.quality run --table T" in text
+    assert "4 of 4 entries have not been run; `python -m benchmarks.quality run --table T" in text
     smaller = render(table, PROFILES["smoke"] | {"data": {"names": ()}}, toy[1], "smoke")
     assert "— is printed where not in this profile: A, B, C, floor." in smaller
+
+
+def test_figures_that_do_not_exist_are_said(toy):
+    table, lines = toy
+    cell = table.cell(table.rows[0], table.blocks[0].columns[0], PROFILES["cpu"])
+    lines.add(cell.what(3), {"energy": float("nan")}, device="cpu")
+    text = render(table, PROFILES["cpu"], Lines(lines.path), "cpu")
+    assert "| A | 3 | undefined in 1 of 4 |" in text
+    assert "| B | 2 | **3.167" in text and "| A − B | —" not in text
+
+
+def test_two_percent_of_nines():
+    y = np.repeat(np.arange(10), 300)
+    kept = thinned(y, 1000, seed=0)
+    assert len(set(kept)) == len(kept) == 1000 and (y[kept] == 9).sum() == 20
+    assert not np.array_equal(kept, thinned(y, 1000, seed=1))
+    with pytest.raises(ValueError, match="n_train=2900 rows with 2 % nines cannot be had"):
+        thinned(y, 2900, seed=0)
 
 
 def test_the_page_is_made_of_the_committed_results():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, t
 
-from benchmarks.quality._declare import Block, Column, Metric, Row, Table
+from benchmarks.quality._declare import Block, Cell, Column, Metric, Row, Table
 from benchmarks.quality._runs import Lines
 
 __all__ = ["render"]
@@ -19,7 +21,7 @@ METRICS = {
     "recall": Metric("none"),  # the count, over another
     "lift": Metric(1.0),
     "inside": Metric("high", 3),
-    "energy": Metric("low", 3),
+    "energy": Metric("low", 4),
     "mse": Metric("low", 4),
     "kl": Metric("none"),
     "variance": Metric("none", 4),
@@ -54,11 +56,15 @@ class Figures:
                 found[seed] = float("nan") if value is None else float(value)
         return found
 
+    def was_run(self, cell: Cell) -> bool:
+        """Whether any seed was measured; its model may have no such figure all the same."""
+        return any(self.lines.get(cell.what(seed)) for seed in range(cell.seeds))
+
     def text(self, row: Row, column: Column) -> str:
         """Mean ± spread (number of seeds), or why there is none."""
         cell, values = self.table.cell(row, column, self.profile), [*self.of(row, column).values()]
         if not values:
-            return "—" if cell.reason else "not run"
+            return "—" if cell.reason or self.was_run(cell) else "not run"
         if not np.isfinite(values).all():
             return f"undefined in {np.sum(~np.isfinite(values))} of {len(values)}"
         digits = METRICS[column.metric].digits
@@ -74,8 +80,8 @@ def render(table: Table, profile: dict[str, Any], lines: Lines, name: str) -> st
     parts.append(_budget(figures, name))
     for block in table.blocks:
         if any(figures.of(row, column) for row in table.rows for column in block.columns):
-            grid, said = _grid(figures, block), _bullets(_findings(figures, block))
-            parts += [f"**{block.title}**", grid, said]
+            said = _bullets(_findings(figures, block))
+            parts += [f"**{block.title}**", _grid(figures, block), said, _paired(figures, block)]
         else:
             parts.append(f"**{block.title}**: not run under this profile.")
     parts.append(_bullets(_missing(figures, name)))
@@ -95,7 +101,7 @@ def _budget(figures: Figures, name: str) -> str:
     devices = ", ".join(sorted({record["device"] for record in records})) or "none yet"
     return (
         f"Profile `{name}`: {said}; device: {devices}. "
-        "Cells are mean ± standard deviation (number of seeds)."
+        "Entries are mean ± standard deviation (number of seeds)."
     )
 
 
@@ -105,57 +111,74 @@ def _flat(budget: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _grid(figures: Figures, block: Block) -> str:
-    heads, takes, shown = ["row"], [], set()
+    heads, shown = ["row"], set()
+    takes: list[Callable[[Row], str]] = []
     for column in block.columns:
         if column.paper and column.paper not in shown:
             shown.add(column.paper)
             heads.append(f"paper: {column.paper}" if _papers(block) > 1 else "paper")
-            takes.append(lambda row, c=column: _paper(row, c))
+            takes.append(partial(_paper, column))
         heads.append(column.label)
-        takes.append(lambda row, c=column: figures.text(row, c))
+        best = _best(_means(figures, column), METRICS[column.metric].goal)[0]
+        takes.append(partial(_own, figures, column, best))
     lines = [heads, ["---"] * len(heads)]
     for row in figures.table.rows:
         cells = [take(row) for take in takes]
         if any(cell not in ("—", "") for cell in cells):
             lines.append([f"*{row.label}*" if row.control else row.label, *cells])
+    return _markdown(lines)
+
+
+def _markdown(lines: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _bold(text: str, really: bool) -> str:
+    return f"**{text}**" if really else text
 
 
 def _papers(block: Block) -> int:
     return len({column.paper for column in block.columns if column.paper})
 
 
-def _paper(row: Row, column: Column) -> str:
+def _own(figures: Figures, column: Column, best: list[Row], row: Row) -> str:
+    return _bold(figures.text(row, column), row in best)
+
+
+def _paper(column: Column, row: Row) -> str:
     value = row.paper.get(column.paper or "")
     return "" if row.control else "–" if value is None else f"{value:g}"
 
 
+def _means(figures: Figures, column: Column) -> dict[Row, float]:
+    found = {row: [*figures.of(row, column).values()] for row in figures.table.rows}
+    return {row: float(np.mean(values)) for row, values in found.items() if values}
+
+
 def _findings(figures: Figures, block: Block) -> Iterator[str]:
-    """Order against the paper's, closest rows against controls, and paired differences."""
-    means = {
-        column: {
-            row: float(np.mean([*found.values()]))
-            for row in figures.table.rows
-            if (found := figures.of(row, column))
-        }
-        for column in block.columns
-    }
-    orders = [(c, *found) for c in block.columns if (found := _order(c, means[c]))]
+    """Order against the paper's, and the controls that no model beats."""
+    orders = [(c, *found) for c in block.columns if (found := _order(figures, c))]
     if orders:
-        said = (f"{c.label} {value:+.2f} over {n} rows" for c, value, n in orders)
-        yield f"Rank correlation of the obtained means with the paper's figures: {'; '.join(said)}."
-    bests = [(c, *found) for c in block.columns if (found := _best(c, means[c]))]
+        said = "; ".join(f"{c.label} {value:+.2f} over {n} rows" for c, value, n in orders)
+        yield f"Rank correlation of the obtained means with the paper's figures: {said}."
+    goals = [METRICS[column.metric].goal for column in block.columns]
+    pairs = zip(block.columns, goals, strict=True)
+    bests = [best for c, g in pairs if (best := _best(_means(figures, c), g))[0]]
     if bests:
-        said = (f"{c.label} {best}" for c, best, _ in bests)
-        yield f"Best model ({_goal(block)}): {'; '.join(said)}."
-        beaten = [f"{c.label} {controls}" for c, _, controls in bests if controls]
-        where = f"in {len(beaten)} of {len(bests)} columns"
-        yield f"Controls at least as good, {where}: {'; '.join(beaten) or 'none'}."
-    for pair in figures.table.pairs:
-        yield from _paired(figures, block, pair)
+        ahead = Counter(row.label for _, controls in bests for row in controls)
+        said = ", ".join(f"{label} in {n}" for label, n in ahead.items()) or "none"
+        words = {"low": "lowest", "high": "highest"}
+        goal = ", ".join(
+            dict.fromkeys(words.get(str(g), f"closest to {g}") for g in goals if g != "none")
+        )
+        yield (
+            f"Bold: the best model of a column ({goal}). Controls at least as good as it, of "
+            f"{len(bests)} columns: {said}."
+        )
 
 
-def _order(column: Column, means: dict[Row, float]) -> tuple[float, int] | None:
+def _order(figures: Figures, column: Column) -> tuple[float, int] | None:
+    means = _means(figures, column)
     both = [row for row in means if column.paper in row.paper and np.isfinite(means[row])]
     paper = [row.paper[column.paper or ""] for row in both]
     obtained = [means[row] for row in both]
@@ -164,27 +187,15 @@ def _order(column: Column, means: dict[Row, float]) -> tuple[float, int] | None:
     return float(spearmanr(paper, obtained).statistic), len(both)
 
 
-def _goal(block: Block) -> str:
-    goals = {METRICS[column.metric].goal for column in block.columns} - {"none"}
-    words = {"low": "lowest", "high": "highest"}
-    return ", ".join(sorted(words.get(str(goal), f"closest to {goal}") for goal in goals))
-
-
-def _best(column: Column, means: dict[Row, float]) -> tuple[str, str] | None:
+def _best(means: dict[Row, float], goal: str | float) -> tuple[list[Row], list[Row]]:
     """Models nearest to the goal, and the controls that are no further."""
-    metric = METRICS[column.metric]
-    short = {r: _short_of(v, metric.goal) for r, v in means.items() if np.isfinite(v)}
+    short = {row: _short_of(value, goal) for row, value in means.items() if np.isfinite(value)}
     models = [row for row in short if not row.control]
-    if metric.goal == "none" or len(models) < 2:
-        return None
+    if goal == "none" or len({short[row] for row in models}) < 2:
+        return [], []
     least = min(short[row] for row in models)
-
-    def said(rows: list[Row]) -> str:
-        return ", ".join(f"{row.label} ({means[row]:.{metric.digits}f})" for row in rows)
-
-    best = [row for row in models if short[row] == least]
     controls = [row for row in short if row.control and short[row] <= least]
-    return (said(best) if len(best) < len(models) else "all alike"), said(controls)
+    return [row for row in models if short[row] == least], controls
 
 
 def _short_of(value: float, goal: str | float) -> float:
@@ -193,24 +204,32 @@ def _short_of(value: float, goal: str | float) -> float:
     return abs(value - goal)
 
 
-def _paired(figures: Figures, block: Block, pair: tuple[str, str]) -> Iterator[str]:
+def _paired(figures: Figures, block: Block) -> str:
+    """Differences of pairs of rows by seed, bold where the 95 % interval of Student's t lacks 0."""
     rows = {row.label: row for row in figures.table.rows}
-    said, beyond = [], []
-    for column in block.columns:
-        one, two = (figures.of(rows[label], column) for label in pair)
-        gaps = np.array([one[seed] - two[seed] for seed in sorted(one.keys() & two.keys())])
-        if len(gaps) < 2 or not np.isfinite(gaps).all():
-            continue
-        digits, spread = METRICS[column.metric].digits, gaps.std(ddof=1)
-        lower = f"lower on {(gaps < 0).sum()} of {len(gaps)}"
-        said.append(f"{column.label} {gaps.mean():+.{digits}f} ± {spread:.{digits}f} ({lower})")
-        if abs(gaps.mean()) > 2 * spread / len(gaps) ** 0.5:
-            beyond.append(column.label)
-    if said:
-        yield (
-            f"{pair[0]} less {pair[1]}, by seed: {'; '.join(said)}. Beyond two standard errors: "
-            f"{', '.join(beyond) or 'none'}."
-        )
+    columns = [c for c in block.columns if METRICS[c.metric].goal != "none"]
+    lines = []
+    for first, second in figures.table.pairs:
+        cells = []
+        for column in columns:
+            one, two = (figures.of(rows[label], column) for label in (first, second))
+            gaps = np.array([one[seed] - two[seed] for seed in sorted(one.keys() & two.keys())])
+            cells.append(_gap(gaps, METRICS[column.metric].digits))
+        if set(cells) - {"—"}:
+            lines.append([f"{first} − {second}", *cells])
+    if not lines:
+        return ""
+    heads = ["paired by seed", *(column.label for column in columns)]
+    return _markdown([heads, ["---"] * len(heads), *lines])
+
+
+def _gap(gaps: np.ndarray, digits: int) -> str:
+    if len(gaps) < 3 or not np.isfinite(gaps).all():
+        return "—"
+    spread = gaps.std(ddof=1)
+    clear = abs(gaps.mean()) > t.ppf(0.975, len(gaps) - 1) * spread / len(gaps) ** 0.5
+    said = f"{gaps.mean():+.{digits}f} ± {spread:.{digits}f}"
+    return f"{_bold(said, clear)}, lower on {(gaps < 0).sum()} of {len(gaps)}"
 
 
 def _missing(figures: Figures, name: str) -> Iterator[str]:
@@ -220,12 +239,18 @@ def _missing(figures: Figures, name: str) -> Iterator[str]:
     seeds = max(cell.seeds for cell in wanted) if wanted else 0
     command = f"`python -m benchmarks.quality run --table {figures.table.name} --profile {name}`"
     if 0 in had:
-        yield f"{had.count(0)} of {len(had)} cells have not been run; {command} measures them."
+        yield f"{had.count(0)} of {len(had)} entries have not been run; {command} measures them."
     elif had and min(had) < seeds:
         yield (
-            f"The profile declares {seeds} seeds, the cells have {min(had)} to {max(had)}; "
+            f"The profile declares {seeds} seeds, the entries have {min(had)} to {max(had)}; "
             f"{command} adds the others."
         )
-    for reason in sorted({cell.reason for cell in cells if cell.reason}):
-        rows = dict.fromkeys(cell.row for cell in cells if cell.reason == reason)
-        yield f"— is printed where {reason}: {', '.join(rows)}."
+    reasons: dict[str, list[str]] = {}
+    for cell in cells:
+        records = (figures.lines.get(cell.what(seed)) for seed in range(cell.seeds))
+        lacks = any(record and cell.metric not in record["figures"] for record in records)
+        reason = cell.reason or ("the model has no such figure" if lacks else "")
+        reasons.setdefault(reason, []).append(cell.row)
+    for reason, labels in reasons.items():
+        if reason:
+            yield f"— is printed where {reason}: {', '.join(dict.fromkeys(labels))}."

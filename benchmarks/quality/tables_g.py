@@ -132,6 +132,7 @@ G3 = Table(  # section 5.6, table 3
     UNSTATED
     + " The error here is the mean over both columns of test rows, decoded from the mean of "
     "the posterior; the divergence is in nats, on training rows.",
+    (("VAE (β = 4.0)", "VAE (β = 0.1)"),),
 )
 G4 = Table(  # section 5.7, table 4
     "G4",
