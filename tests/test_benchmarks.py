@@ -172,7 +172,7 @@ def test_figures_that_do_not_exist_are_said(toy):
     lines.add(cell.what(3), {"energy": float("nan")}, device="cpu")
     text = render(table, PROFILES["cpu"], Lines(lines.path), "cpu")
     assert "| A | 3 | undefined in 1 of 4 |" in text
-    assert "| B | 2 | **3.167" in text and "| A − B | —" not in text
+    assert "| B | 2 | **3.1667 ± 1.2583 (3)** |" in text and "| A − B | —" not in text
 
 
 def test_two_percent_of_nines():
