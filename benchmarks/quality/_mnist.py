@@ -90,6 +90,7 @@ def images(data: Path) -> dict[str, np.ndarray]:
             "train": train,
             "y_train": file["y_train"][:N_TRAIN],
             "other": other,
+            "y_other": file["y_train"][N_TRAIN:],
             "test": (rows["X_test"] / np.float32(255)).astype(np.float32),
             "y_test": file["y_test"],
         }

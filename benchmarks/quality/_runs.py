@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -16,7 +17,62 @@ import torch
 
 import geomgen
 
-__all__ = ["Results", "cached", "timed", "trained"]
+__all__ = ["Lines", "Results", "cached", "short", "timed", "trained", "versions"]
+
+
+def versions() -> dict[str, str]:
+    """Version of everything that figures depend on."""
+    return {
+        "geomgen": geomgen.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+    }
+
+
+class Lines:
+    """Measurements in a file, a line of JSON each: what is there is not measured again.
+
+    A line is appended by one write that is flushed to the disk, and a last line without an end,
+    which a killed run may leave, is cut off; so a run can be stopped at any time.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which is taken up if it exists.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        whole = b""
+        if path.exists():
+            text = path.read_bytes()
+            whole = text[: text.rfind(b"\n") + 1]
+            if whole != text:
+                os.truncate(path, len(whole))
+        records = map(json.loads, whole.decode().splitlines())
+        self.records = {self.key(record["what"]): record for record in records}
+
+    @staticmethod
+    def key(what: dict[str, Any]) -> str:
+        """Identity of a measurement: all that was declared of it."""
+        return json.dumps(what, sort_keys=True)
+
+    def get(self, what: dict[str, Any]) -> dict[str, Any] | None:
+        """Record of a measurement, if there is one."""
+        return self.records.get(self.key(what))
+
+    def add(self, what: dict[str, Any], figures: dict[str, Any], **more: Any) -> None:
+        """Append a measurement."""
+        kept = {name: short(value) for name, value in figures.items()}
+        record = {"what": what, "figures": kept, **more, "versions": versions()}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as file:
+            file.write(json.dumps(record).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.records[self.key(what)] = record
 
 
 class Results:
@@ -35,13 +91,7 @@ class Results:
         old = json.loads(path.read_text()) if path and path.exists() else {"cells": {}}
         self.content = {
             **header,
-            "versions": {
-                "geomgen": geomgen.__version__,
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-                "scikit-learn": sklearn.__version__,
-            },
+            "versions": versions(),
             "cells": old["cells"],
         }
 
@@ -56,7 +106,7 @@ class Results:
 
     def add(self, *names: object, **figures: Any) -> None:
         """Keep a cell's figures to four digits, null if not finite; print them; write the file."""
-        self.cells[_key(names)] = {name: _short(value) for name, value in figures.items()}
+        self.cells[_key(names)] = {name: short(value) for name, value in figures.items()}
         print(_key(names), self.cells[_key(names)], flush=True)
         self.write()
 
@@ -100,9 +150,9 @@ def _key(names: tuple) -> str:
     return "|".join(map(str, names))
 
 
-def _short(value: Any) -> Any:
+def short(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
-        return [_short(v) for v in value]
+        return [short(v) for v in value]
     if not isinstance(value, (float, np.floating)):
         return value
     return float(f"{value:.4g}") if np.isfinite(value) else None

@@ -1,0 +1,54 @@
+"""What is measured, how large and how often: a quick check, two cores, or the papers' budget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["NETS", "PROFILES"]
+
+NETS: dict[str, dict[str, Any]] = {
+    "ring": {  # paper G, section 5.1
+        "n_components": 2,
+        "hidden": (64, 32),
+        "activation": "relu",
+        "batch_size": 256,
+    },
+    "mnist": {  # paper L's appendix A is missing: the net of the benchmark of samplers
+        "n_components": 16,
+        "hidden": (512, 256),
+        "norm": "batch",
+        "activation": "relu",
+        "batch_size": 128,
+    },
+    "nines": {  # paper G, section 5.1
+        "n_components": 32,
+        "hidden": (512, 256),
+        "norm": "batch",
+        "activation": "leaky_relu",
+        "batch_size": 256,
+    },
+}
+
+_RING = ("ring, radius 2", "ring, radius 4", "ring, radius 8")
+
+PROFILES: dict[str, dict[str, dict[str, Any]]] = {
+    "smoke": {  # for CI: that everything runs, nothing more
+        "data": {"names": ("ring, radius 4",)},
+        "ring": {"n_train": 500, "epochs": 1, "seeds": 2},
+    },
+    "cpu": {  # the ring with a quarter of the paper's epochs, a fifth of its digits
+        "data": {"names": (*_RING, "mnist", "nines")},
+        "ring": {"n_train": 10_000, "epochs": 50, "seeds": 10},
+        "mnist": {"n_train": 10_000, "epochs": 30, "n_drawn": 10_000, "seeds": 3},
+        "nines": {"n_train": 10_000, "epochs": 50, "n_drawn": 10_000, "seeds": 3},
+    },
+    "full": {  # 45 900 digits are as many as the nines' 2 % can have beside 10 000 for the judges
+        "data": {"names": (*_RING, "mnist", "nines")},
+        "ring": {"n_train": 10_000, "epochs": 200, "seeds": 10},
+        "mnist": {"n_train": 50_000, "epochs": 100, "n_drawn": 10_000, "seeds": 3},
+        "nines": {"n_train": 45_900, "epochs": 50, "n_drawn": 10_000, "seeds": 3},
+    },
+}
+for _profile in PROFILES.values():
+    for _kind, _net in NETS.items():
+        _profile.setdefault(_kind, {"seeds": 1})["net"] = _net
