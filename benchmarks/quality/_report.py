@@ -166,7 +166,9 @@ def _findings(figures: Figures, block: Block) -> Iterator[str]:
     bests = [best for c, g in pairs if (best := _best(_means(figures, c), g))[0]]
     if bests:
         ahead = Counter(row.label for _, controls in bests for row in controls)
+        run = {row for c in block.columns for row in _means(figures, c) if row.control}
         said = ", ".join(f"{label} in {n}" for label, n in ahead.items()) or "none"
+        said += "" if run else " (none has been run)"
         words = {"low": "lowest", "high": "highest"}
         goal = ", ".join(
             dict.fromkeys(words.get(str(g), f"closest to {g}") for g in goals if g != "none")
