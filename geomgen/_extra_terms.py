@@ -13,16 +13,16 @@ from torch import Tensor
 
 from geomgen.nn import LatentVariableModel
 
-__all__ = ["add_terms", "check_extra_terms", "check_importable"]
+__all__ = ["check_extra_terms", "check_importable", "extra_terms"]
 
 _TAKEN = re.compile("^(valid|train)_|_best$|_batch_count$")  # by skorch's history
 
 ExtraTerms = dict[str, tuple[float, Callable[..., Tensor]]]
 
 
-def check_extra_terms(extra_terms: dict[Any, Any] | None) -> None:
+def check_extra_terms(given: dict[Any, Any] | None) -> None:
     """Raise if a term has no name, weight or function, or one that cannot be pickled."""
-    for name, term in (extra_terms or {}).items():
+    for name, term in (given or {}).items():
         said = f"extra_terms={{{name!r}: {term!r}}}"
         if not (isinstance(name, str) and name.isidentifier()) or _TAKEN.search(name):
             raise ValueError(
@@ -53,19 +53,20 @@ def check_importable(said: str, function: Any) -> None:
         )
 
 
-def add_terms(
-    extra_terms: ExtraTerms,
-    terms: dict[str, Tensor],
+def extra_terms(
+    given: ExtraTerms,
+    others: dict[str, Tensor],
     model: LatentVariableModel,
     x: Tensor,
+    z: Tensor,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """Return a paper's terms, and those of the user, of a batch, times their weights."""
-    taken = sorted(extra_terms.keys() & {*terms, "loss", "critic_loss", "seconds"})
+    """Compute the user's terms of a batch and its codes, times their weights."""
+    taken = sorted(given.keys() & {*others, "loss", "critic_loss", "seconds"})
     if taken:
         raise ValueError(f"extra_terms names {taken}, which history_ has already: rename them.")
-    z, terms = model.encode(x), dict(terms)
-    for name, (weight, function) in extra_terms.items():
+    terms = {}
+    for name, (weight, function) in given.items():
         try:
             term = function(model, x, z, generator)
         except Exception as error:

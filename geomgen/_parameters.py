@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import torch
 from sklearn.base import BaseEstimator
 
+from geomgen._callbacks import CallbackSupportMixin
 from geomgen._fields import Count, Fraction, Interval, NonNegative, Positive, estimator
-from geomgen._sklearn_callbacks import CallbackSupportMixin
 
 __all__ = ["Parameters"]
 
@@ -92,8 +92,9 @@ class Parameters(CallbackSupportMixin, BaseEstimator):
     extra_terms: Annotated[
         dict | None,
         """Terms of your own, added to the loss: ``{name: (weight, function)}``, the function
-        ``(model, x, z, generator) -> scalar tensor`` of the torch model, a batch of rows, their
-        mean codes, and a generator to draw from. It must be importable: no lambda.""",
+        ``(model, x, z, generator) -> scalar tensor`` of the torch model, a batch of rows, the
+        codes that it decodes (of a variational model, draws), and a generator to draw from. It
+        must be importable: no lambda.""",
     ] = None
     callbacks: Annotated[list | None, "skorch callbacks; they are copied."] = None
     net_params: Annotated[

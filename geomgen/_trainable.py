@@ -16,15 +16,15 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
 from geomgen._batches import Rows
+from geomgen._callbacks import early_stopping, forwarding_epochs, with_callbacks
 from geomgen._device import resolve_device
-from geomgen._extra_terms import add_terms, check_extra_terms
+from geomgen._extra_terms import check_extra_terms, extra_terms
 from geomgen._fields import check_fields, estimator
 from geomgen._frames import frame_kind
 from geomgen._history import history_frame
 from geomgen._images import augmented, check_images, widest_layer
 from geomgen._parameters import Parameters
 from geomgen._random import draw_seed, generator, substream
-from geomgen._sklearn_callbacks import early_stopping, forwarding_epochs, with_callbacks
 from geomgen._structure import (
     check_range,
     check_widths,
@@ -77,6 +77,18 @@ class Trainable(Parameters, ABC):
         """Compute the weighted terms of a batch beside its model's own, at its codes z."""
         return {}
 
+    def _completed(
+        self,
+        terms: Terms,
+        model: LatentVariableModel,
+        x: Tensor,
+        z: Tensor,
+        generator: torch.Generator,
+    ) -> Terms:
+        """Add the penalties and the user's terms to those of the model itself."""
+        terms = terms | self._penalties(model, x, z, generator)
+        return terms | extra_terms(self.extra_terms or {}, terms, model, x, z, generator)
+
     def _prepare(self, X: np.ndarray) -> None:
         """Check, and resolve into fitted attributes, the parameters that depend on the data."""
 
@@ -94,24 +106,20 @@ class Trainable(Parameters, ABC):
         decoder = make_network("decoder", self, d, n_features, start)
         return LatentVariableModel(
             *(self._make_posterior(encoder), self._likelihood(decoder)),
-            *(self._prior(d), self._manifold),
+            *(self._make_prior(), self._manifold),
         )
 
     def _make_posterior(self, encoder: nn.Module) -> Head:
         """Read the encoder's output as q(z|x)."""
         return self._posterior(encoder)
 
+    def _make_prior(self) -> StandardNormal:
+        """Make p(z)."""
+        return self._prior(self.n_components)
+
     def _likelihood(self, decoder: nn.Module) -> Head:
         """Read the decoder's output as p(x|z)."""
         return GaussianLikelihood(decoder)
-
-    def _terms(self, model: LatentVariableModel, x: Tensor, generator: torch.Generator) -> Terms:
-        """Compute the paper's terms and the user's."""
-        terms = self._objective(model, x, generator)
-        if self.extra_terms:
-            x = x[:, : self.n_features_in_]  # targets may travel with the rows
-            terms = add_terms(self.extra_terms, terms, model, x, generator)
-        return terms
 
     def _augmented(self, x: Tensor, generator: torch.Generator) -> Tensor:
         return augmented(self.augment, self.n_features_in_, x, generator)
@@ -233,7 +241,7 @@ class Trainable(Parameters, ABC):
         fused = has_fused(self.optimizer) and not variants.intersection(given)
         return self._net(
             self._make_module,
-            objective=self._terms,
+            objective=self._objective,
             draws_globally=self.encoder is not None or self.decoder is not None,
             optimizer=self.optimizer,
             device=resolve_device(self.device),

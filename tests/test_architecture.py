@@ -28,7 +28,7 @@ TRAINING = "_acceleration _structure _extra_terms _images _batches _training _ad
 
 # Each layer may import those before it, and itself.
 LAYERS = [
-    ["_fields", "_random", "_device", "_frames", "_history", "_reservoir", "_sklearn_callbacks"],
+    ["_fields", "_random", "_device", "_frames", "_history", "_reservoir", "_callbacks"],
     ["_draw", "_rejection"],
     ["distributions", "manifolds", "losses", "datasets"],
     [*(f"metrics.{name}" for name in METRICS), "nn"],
@@ -73,7 +73,7 @@ def test_imports_run_one_way(module):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_skorch_is_imported_by_the_training_alone(module):
-    if module.split(".")[-1] not in ("_training", "_sklearn_callbacks"):
+    if module.split(".")[-1] not in ("_training", "_callbacks"):
         assert not any(name.partition(".")[0] == "skorch" for name in imports(module))
 
 

@@ -16,8 +16,8 @@ from geomgen.losses import (
     covariance_error,
     coverage,
     critic_loss,
-    deception,
     energy,
+    generator_loss,
     kolmogorov_smirnov,
     mmd,
     sliced_wasserstein,
@@ -203,16 +203,16 @@ def test_mixture_prior_draws(d, k, scale):
     )
     for u in prior.cdf(z).T:
         assert stats.kstest(u.numpy(), "uniform").pvalue > 1e-3
-    noise = prior.covariance_noise().item() / 20_000
-    assert covariance_error(z, prior.covariance()).item() < 16 * noise
+    noise = prior.covariance_noise / 20_000
+    assert covariance_error(z, prior.covariance).item() < 16 * noise
 
 
 @pytest.mark.parametrize(("d", "k", "scale"), PRIORS)
 def test_covariance_noise_is_what_draws_show(d, k, scale):
     prior = MixturePrior(d, k, scale).double()
     batches = prior.sample(2000 * 64, seeded()).view(2000, 64, d)
-    errors = torch.stack([covariance_error(z, prior.covariance()) for z in batches]).numpy()
-    wanted = prior.covariance_noise().item() / 64
+    errors = torch.stack([covariance_error(z, prior.covariance) for z in batches]).numpy()
+    wanted = prior.covariance_noise / 64
     assert abs(errors.mean() - wanted) < 4 * errors.std() / 2000**0.5 + wanted / 64
 
 
@@ -297,7 +297,7 @@ def test_gmmdae_objective(params):
     ks = ((cdf - np.arange(1, 151)[:, None] / 150) ** 2).mean() / (151 / (6 * 150**2))
     sigma = np.cov(means.T, bias=True).reshape(2, 2) + est.scale**2 * np.eye(2)
     error = ((np.cov(z.T, bias=True) - sigma) ** 2).mean()
-    noise = model.prior.covariance_noise().item() / 150  # itself tested above
+    noise = model.prior.covariance_noise / 150  # itself tested above
     assert terms["recon"].item() == pytest.approx(((decoded - X) ** 2).sum(1).mean())
     assert terms["ks"].item() == pytest.approx(est.lam * ks, rel=1e-9)
     assert terms["covariance"].item() == pytest.approx(est.lam * error / noise, rel=1e-9)
@@ -317,7 +317,7 @@ def test_aae_objectives_are_cross_entropies():
     wanted = wanted + binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
     assert critic_loss(drawn, logits).item() == pytest.approx(wanted.item(), rel=1e-10)
     surely = torch.full((3, 1), 1000.0)
-    assert critic_loss(surely, -surely).item() == 0 and deception(-surely).item() == 1000
+    assert critic_loss(surely, -surely).item() == 0 and generator_loss(-surely).item() == 1000
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Loss terms as pure functions of tensors and modules: one equation, one function."""
 
-from geomgen.losses.adversarial import critic_loss, deception
+from geomgen.losses.adversarial import critic_loss, generator_loss
 from geomgen.losses.discrepancy import coverage, energy, mmd, sliced_wasserstein
 from geomgen.losses.distortion import area_distortion, metric_flatness
 from geomgen.losses.divergence import kl
@@ -25,7 +25,7 @@ __all__ = [
     "covariance_error",
     "coverage",
     "critic_loss",
-    "deception",
+    "generator_loss",
     "energy",
     "grassmann_similarity",
     "grassmann_spread",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import softplus
 
-__all__ = ["critic_loss", "deception"]
+__all__ = ["critic_loss", "generator_loss"]
 
 
 def critic_loss(drawn: Tensor, encoded: Tensor) -> Tensor:
@@ -37,12 +37,12 @@ def critic_loss(drawn: Tensor, encoded: Tensor) -> Tensor:
     return softplus(-drawn).mean() + softplus(encoded).mean()
 
 
-def deception(encoded: Tensor) -> Tensor:
-    r"""Cross-entropy of codes that should be called draws, the critic given.
+def generator_loss(encoded: Tensor) -> Tensor:
+    r"""Non-saturating loss of the generator of codes: they should be called draws.
 
     .. math:: -\mathbb{E}_x \log C(E(x))
 
-    It does not saturate: its gradient is largest where the critic is surest.
+    The critic is given. The gradient is largest where the critic is surest.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def deception(encoded: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> deception(torch.zeros(3, 1))
+    >>> generator_loss(torch.zeros(3, 1))
     tensor(0.6931)
     """
     return softplus(-encoded).mean()

@@ -41,5 +41,5 @@ def kl(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
     """
     try:
         return kl_divergence(q, p).mean()
-    except NotImplementedError:
+    except NotImplementedError:  # how torch says that it has none for this pair
         return (q.log_prob(z) - p.log_prob(z)).mean()

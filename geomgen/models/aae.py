@@ -12,7 +12,7 @@ from geomgen._fields import Count, NonNegative, Positive, estimator
 from geomgen._random import generator as seeded_generator
 from geomgen._random import substream
 from geomgen._training import Net, Terms
-from geomgen.losses import deception
+from geomgen.losses import generator_loss
 from geomgen.models.ae import AE
 from geomgen.nn import LatentVariableModel, mlp
 
@@ -82,4 +82,4 @@ class AAE(AE):
     ) -> Terms:
         if not model.training:
             return {}
-        return {"adversarial": self.lam * deception(model.get_submodule("critic")(z))}
+        return {"adversarial": self.lam * generator_loss(model.get_submodule("critic")(z))}

@@ -56,5 +56,5 @@ class AE(GenerativeAutoencoder):
         self, model: LatentVariableModel, x: Tensor, generator: torch.Generator
     ) -> Terms:
         z = model.encode(x)
-        recon = squared_error(model.decode(z), x, self.reduction)
-        return {"recon": recon, **self._penalties(model, x, z, generator)}
+        terms = {"recon": squared_error(model.decode(z), x, self.reduction)}
+        return self._completed(terms, model, x, z, generator)

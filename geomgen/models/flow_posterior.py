@@ -14,7 +14,6 @@ from geomgen.nn import (
     AutoregressiveFlow,
     FlowPosterior,
     Head,
-    LatentVariableModel,
     PlanarFlow,
     RadialFlow,
 )
@@ -68,11 +67,8 @@ class FlowPosteriorVAE(VAEGenerator):
     _equation: ClassVar[str] = "Eq. 15; Algorithm 1"
     _structure: ClassVar[tuple[str, ...]] = (*VAEGenerator._structure, "flow", "n_flows")
 
-    def _build(self, n_features: int) -> LatentVariableModel:
-        model = super()._build(n_features)
-        for k in range(self.n_flows):
-            model.encoder.flows.append(self._make_flow(k))  # type: ignore[union-attr, operator]
-        return model
+    def _make_posterior(self, encoder: nn.Module) -> FlowPosterior:
+        return FlowPosterior(encoder, [self._make_flow(k) for k in range(self.n_flows)])
 
     def _make_flow(self, k: int) -> nn.Module:
         d, seed = self.n_components, substream(self._seed, 0, k + 1)

@@ -134,10 +134,11 @@ class GeometryRegularizedAE(AE):
     ) -> Terms:
         x, target = x[:, : self.n_features_in_], x[:, self.n_features_in_ :]
         z = model.encode(x)
-        return {
+        terms = {
             "recon": squared_error(model.decode(z), x, self.reduction),
             "geometry": self.lam * squared_error(z, target, self.reduction),
         }
+        return self._completed(terms, model, x, z, generator)
 
 
 class _Isomap:

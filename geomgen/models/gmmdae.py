@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, cast
 
 import numpy as np
 import torch
@@ -69,18 +69,15 @@ class GMMDAE(AE):
                 "each Gaussian has an axis of its own."
             )
 
-    def _build(self, n_features: int) -> LatentVariableModel:
-        model = super()._build(n_features)
-        model.prior = MixturePrior(self.n_components, self.n_centers, self.scale)
-        return model
+    def _make_prior(self) -> MixturePrior:
+        return MixturePrior(self.n_components, self.n_centers, self.scale)
 
     def _penalties(
         self, model: LatentVariableModel, x: Tensor, z: Tensor, generator: torch.Generator
     ) -> Terms:
-        n = len(x)
-        prior: MixturePrior = model.prior  # type: ignore[assignment]
-        ks_noise, noise = (n + 1) / (6 * n**2), prior.covariance_noise() / n
+        n, prior = len(x), cast(MixturePrior, model.prior)
+        ks_noise, noise = (n + 1) / (6 * n**2), prior.covariance_noise / n
         return {
             "ks": self.lam / ks_noise * kolmogorov_smirnov(prior.cdf(z)),
-            "covariance": self.lam / noise * covariance_error(z, prior.covariance()),
+            "covariance": self.lam / noise * covariance_error(z, prior.covariance),
         }

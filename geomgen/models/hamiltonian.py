@@ -82,11 +82,11 @@ class HamiltonianVAE(VAEGenerator):
         def potential(z: Tensor) -> Tensor:
             return -model.decoder(z).log_prob(x) - prior.log_prob(z)
 
-        z, momentum = model.dynamics(start, noise, potential)  # type: ignore[operator]
+        z, momentum = model.get_submodule("dynamics")(start, noise, potential)
         kinetic = (momentum.square() - noise.square()).sum(-1) / 2
         rest = q.log_prob(start) - prior.log_prob(z) + kinetic
-        return {
+        terms = {
             "recon": self._reconstruction(model, z, x),
             "kl": self._weight(model) * rest.mean(),
-            **self._penalties(model, x, z, generator),
         }
+        return self._completed(terms, model, x, z, generator)

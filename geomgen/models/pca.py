@@ -12,9 +12,9 @@ from sklearn.decomposition import PCA
 from sklearn.utils.extmath import svd_flip
 from torch import Tensor, nn
 
+from geomgen._callbacks import forwarding_epochs, with_callbacks
 from geomgen._fields import Fraction, estimator, fixing
 from geomgen._random import substream
-from geomgen._sklearn_callbacks import forwarding_epochs, with_callbacks
 from geomgen.models.ae import AE
 from geomgen.nn import LatentVariableModel
 

@@ -113,8 +113,8 @@ class VAEGenerator(GenerativeAutoencoder):
     ) -> Terms:
         q = model.encoder(x)
         z = q.rsample(generator=generator)
-        return {
+        terms = {
             "recon": self._reconstruction(model, z, x),
             "kl": self._weight(model) * kl(q, model.prior(), z),
-            **self._penalties(model, x, z, generator),
         }
+        return self._completed(terms, model, x, z, generator)

@@ -63,5 +63,6 @@ class VampPriorVAE(VAEGenerator):
         order = torch.randperm(len(X), generator=generator(substream(self._seed, 0, 1))).numpy()
         rows = X[np.resize(order, self.n_pseudo_inputs)]  # each as often as any other
         with torch.no_grad():
-            inputs: torch.Tensor = self._module.prior.inputs  # type: ignore[assignment]
-            inputs.copy_(torch.from_numpy(rows.astype(self.dtype_)))
+            self._module.get_parameter("prior.inputs").copy_(
+                torch.from_numpy(rows.astype(self.dtype_))
+            )

@@ -103,10 +103,11 @@ class VQVAE(GenerativeAutoencoder):
         if model.training:
             codebook.learn(z, generator)
         q = codebook.project(z)
-        return {
+        terms = {
             "recon": squared_error(model.decoder(q).mean, x, self.reduction),
             "commitment": self.beta * squared_error(z, q.detach()),
         }
+        return self._completed(terms, model, x, q, generator)
 
     def _finish(self, X: np.ndarray, y: Any = None, held: np.ndarray | None = None) -> None:
         super()._finish(X, y, held)

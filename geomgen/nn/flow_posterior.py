@@ -80,12 +80,12 @@ class FlowPosterior(Head):
        z_0 \sim N(\mu(x), \mathrm{diag}\,\sigma(x)^2)
 
     The trunk gives :math:`(\mu, \log\sigma, h)`. The context :math:`h(x) \in R^d` is read by each
-    of ``flows``, modules ``(z, h) -> f_k(z), log|det|``, which are none to begin with.
+    of ``flows``, modules ``(z, h) -> f_k(z), log|det|``, in this order.
     """
 
-    def __init__(self, trunk: nn.Module) -> None:
+    def __init__(self, trunk: nn.Module, flows: Sequence[nn.Module] = ()) -> None:
         super().__init__(trunk)
-        self.flows = nn.ModuleList()
+        self.flows = nn.ModuleList(flows)
 
     @staticmethod
     def n_outputs(dim: int) -> int:

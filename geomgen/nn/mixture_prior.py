@@ -24,19 +24,30 @@ class MixturePrior(StandardNormal):
     scale : float, default=1
         Their standard deviation σ.
 
+    Attributes
+    ----------
+    covariance : Tensor of shape (d, d)
+        That of the mixture, :math:`\Sigma`.
+    covariance_noise : float
+        N times the mean squared error of the covariance of N draws, to first order:
+        :math:`(\mathbb{E}\|z - \mathbb{E}z\|^4 - \|\Sigma\|_F^2) / d^2`.
+
     References
     ----------
     Saseendran et al., 2021, *Shape your space*.
     """
 
     centers: Tensor
+    covariance: Tensor
 
     def __init__(self, dim: int, n_centers: int | None = None, scale: float = 1.0) -> None:
         super().__init__(dim)
         self.register_buffer("centers", torch.eye(dim)[:n_centers], persistent=False)
         self.scale = scale
+        self.register_buffer("covariance", self._covariance(), persistent=False)
+        self.covariance_noise = self._covariance_noise()
 
-    def forward(self) -> MixtureSameFamily:  # type: ignore[override]
+    def forward(self) -> MixtureSameFamily:
         """Return the prior as a distribution."""
         equal = Categorical(logits=self.centers.new_zeros(len(self.centers)), validate_args=False)
         return MixtureSameFamily(equal, self._around(self.centers), validate_args=False)
@@ -54,18 +65,12 @@ class MixturePrior(StandardNormal):
         """Marginal distribution functions F_j of codes, (n, d) -> (n, d)."""
         return torch.special.ndtr((z[:, None] - self.centers) / self.scale).mean(1)
 
-    def covariance(self) -> Tensor:
-        """Give the (d, d) covariance."""
+    def _covariance(self) -> Tensor:
         centred = self.centers - self.centers.mean(0)
-        within = self.scale**2 * torch.eye(self.dim).to(self.centers)
-        return within + centred.mT @ centred / len(centred)
+        return self.scale**2 * torch.eye(self.dim) + centred.mT @ centred / len(centred)
 
-    def covariance_noise(self) -> Tensor:
-        r"""Give N times the mean squared error of the covariance of N draws, to first order.
-
-        .. math:: \frac{1}{d^2} \big(\mathbb{E}\|z - \mathbb{E}z\|^4 - \|\Sigma\|_F^2\big)
-        """
+    def _covariance_noise(self) -> float:
         d, variance = self.dim, self.scale**2
         squared = (self.centers - self.centers.mean(0)).square().sum(1)
         fourth = squared.square() + (2 * d + 4) * variance * squared + d * (d + 2) * variance**2
-        return (fourth.mean() - self.covariance().square().sum()) / d**2
+        return float(fourth.mean() - self.covariance.square().sum()) / d**2

@@ -12,10 +12,10 @@ from sklearn.utils.metaestimators import available_if
 from torch import Tensor, nn
 
 from geomgen._batches import Rows, Subset
+from geomgen._callbacks import early_stopping
 from geomgen._fields import Count, Fraction, Interval, Positive, estimator
 from geomgen._history import history_frame
 from geomgen._random import draw_seed, generator, substream
-from geomgen._sklearn_callbacks import early_stopping
 from geomgen._training import Net, Terms
 from geomgen.manifolds import Sphere
 from geomgen.samplers._base import LatentSampler
