@@ -13,14 +13,14 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.quality import _work, tables_g, tables_l
+from benchmarks.quality import _work, tables_f, tables_g, tables_l
 from benchmarks.quality._profiles import PROFILES
 from benchmarks.quality._report import render
 from benchmarks.quality._runs import Lines
 
 __all__ = ["between_marks", "main"]
 
-TABLES = {table.name: table for table in (*tables_g.TABLES, *tables_l.TABLES)}
+TABLES = {table.name: table for table in (*tables_g.TABLES, *tables_l.TABLES, *tables_f.TABLES)}
 RESULTS = Path("benchmarks/results")
 EXPECTED = ("Terms that are less", "Every sampler's draws", "The judge's true-pos", ".*onverge")
 

@@ -6,9 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["REAL", "Block", "Cell", "Column", "Metric", "Row", "System", "Table"]
+__all__ = ["REAL", "STUDIES", "Block", "Cell", "Column", "Metric", "Row", "System", "Table"]
 
 REAL = "real"  # a control: rows of the truth in place of draws
+STUDIES = {  # measurements in place of one sample, by the sampler that is fitted for them
+    "ten draws": "cells",
+    "nearest images": "prior",
+    "rescaled codes": "mvg",
+    "volumes": "cells",
+    "epochs": "cells",
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ class Metric:
 class Column:
     """One metric under one sampler on one data set.
 
-    ``sampler`` None is the model itself: reconstructions and codes. ``"N"`` is what the row says.
+    ``sampler`` None is the model itself: reconstructions and codes. ``"N"`` is what the row says;
+    the name of a study stands for itself.
     ``paper`` names the column of the paper's table whose figures stand beside it.
     """
 
@@ -102,8 +110,9 @@ class Cell(NamedTuple):
 class Table:
     """A table of a paper.
 
-    ``pairs`` are rows to compare seed by seed, first less second; ``note`` says what the paper
-    leaves open, and how it is read here.
+    ``pairs`` are rows to compare seed by seed, first less second; ``together`` are columns to rank
+    the rows by, one against the other; ``default`` is a row and a column, what users get if they
+    choose nothing; ``note`` says what the paper leaves open, and how it is read here.
     """
 
     name: str
@@ -113,6 +122,8 @@ class Table:
     rows: tuple[Row, ...]
     note: str = ""
     pairs: tuple[tuple[str, str], ...] = ()
+    together: tuple[tuple[Column, Column], ...] = ()
+    default: tuple[str, str] | None = None
 
     def cells(self, profile: dict[str, dict[str, Any]]) -> Iterator[Cell]:
         """Every row by every column, with the budgets and seeds of a profile."""
@@ -128,8 +139,8 @@ class Table:
         seeds = budget.pop("seeds")
         sampler = row.own if column.sampler == "N" else column.sampler
         reason = row.why.get(column.sampler or "codes")
-        if not row.system.has_codes:
-            reason = "there are no codes" if sampler is None else reason
+        if not row.system.has_codes and sampler != "ten draws":
+            reason = "there are no codes" if sampler is None or sampler in STUDIES else reason
             sampler = "itself"
         if column.data not in profile["data"]["names"]:
             reason = "not in this profile"

@@ -19,6 +19,7 @@ from geomgen.metrics import (
     precision_recall_density_coverage,
     rare_mode_report,
 )
+from geomgen.metrics._features import extract
 from geomgen.metrics._pairs import nearest
 from geomgen.metrics.frechet import frechet_distance
 from geomgen.samplers import CellSampler, LocalSampler
@@ -117,20 +118,21 @@ def classifier(X: np.ndarray, y: np.ndarray) -> nn.Sequential:
     return net.eval()
 
 
-class IsNine(ClassifierMixin, BaseEstimator):
+class IsDigit(ClassifierMixin, BaseEstimator):
     """The classifier as a judge of one digit."""
 
-    def __init__(self, net: Any = None) -> None:
+    def __init__(self, net: Any = None, digit: int = RARE) -> None:
         self.net = net
+        self.digit = digit
         self.classes_ = np.array([False, True])
 
-    def fit(self, X: Any, y: Any = None) -> IsNine:
+    def fit(self, X: Any, y: Any = None) -> IsDigit:
         return self
 
     @torch.no_grad()
     def predict(self, X: np.ndarray) -> np.ndarray:
         parts = torch.from_numpy(np.asarray(X, np.float32)).split(2000)
-        return np.concatenate([self.net(part).argmax(1).numpy() == RARE for part in parts])
+        return np.concatenate([self.net(part).argmax(1).numpy() == self.digit for part in parts])
 
 
 def whole(
@@ -140,6 +142,8 @@ def whole(
     rows = images(data)
     net = cached(cache, "classifier", partial(classifier, rows["train"], rows["y_train"]))
     features, test, real = net[:-1], rows["test"], rows["other"]
+    look = partial(extract, features=features)
+    seen = look(test)
     for run in runs:
         names = ("mnist", run.label)
         wanted = {k: v for k, v in samplers.items() if results.missing(*names, k, run.seed)}
@@ -157,8 +161,8 @@ def whole(
             floor=frechet_distance(real, test, features=features),
             training_seconds=seconds,
             encoding_seconds=encoding,
-            **reach(features, test, decoded),
-            **{f"real_{name}": value for name, value in reach(features, test, real).items()},
+            **reach(seen, look(decoded)),
+            **{f"real_{name}": value for name, value in reach(seen, look(real)).items()},
         )
         for name, sampler in wanted.items():
             model.set_params(sampler=sampler)
@@ -178,16 +182,15 @@ def whole(
                 fit_seconds=fitting,
                 fit_share=fitting / seconds,
                 codes_per_second=len(Z) / drawing,
-                **reach(features, test, drawn),
+                **reach(seen, look(drawn)),
                 **({"chosen": type(model.sampler_.sampler_).__name__} if name == "auto" else {}),
             )
 
 
-def reach(features: nn.Module, real: np.ndarray, drawn: np.ndarray) -> dict[str, float]:
-    """Precision, recall and coverage among the classifier's features."""
-    with torch.no_grad():
-        real, drawn = (features(torch.from_numpy(X[:N_JUDGED])).numpy() for X in (real, drawn))
-    found = precision_recall_density_coverage(real, drawn)
+def reach(real: np.ndarray, drawn: np.ndarray) -> dict[str, float]:
+    """Precision, recall and coverage, of features."""
+    n = min(len(real), len(drawn), N_JUDGED)
+    found = precision_recall_density_coverage(real[:n], drawn[:n])
     return {"precision": found.precision, "recall": found.recall, "coverage": found.coverage}
 
 
@@ -225,7 +228,7 @@ def rare_nines(data: Path, cache: Path | None, results: Results, n_draws: int = 
                     model.inverse_transform(Z),
                     decoded,
                     y=rows["y_test"] == RARE,
-                    judge=FrozenEstimator(IsNine(net)),
+                    judge=FrozenEstimator(IsDigit(net)),
                     rate=0.02,
                 )
                 low, high = report.corrected_interval

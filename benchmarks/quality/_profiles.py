@@ -28,8 +28,15 @@ NETS: dict[str, dict[str, Any]] = {
         "batch_size": 256,
     },
 }
+for _kind, _n_components in {"cifar10": 128, "faces": 64, "few": 16, "digit": 16}.items():
+    NETS[_kind] = NETS["mnist"] | {"n_components": _n_components}  # paper L, section 5
 
 _RING = ("ring, radius 2", "ring, radius 4", "ring, radius 8")
+_DIGITS = (
+    *(f"digit, 9 at {rate:g} %" for rate in (0.5, 1, 5)),
+    *(f"digit, {digit} at 2 %" for digit in range(10)),
+)
+_ALL = (*_RING, "mnist", "nines", "cifar10", "faces", "few", *_DIGITS)
 
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     "smoke": {  # for CI: that everything runs, nothing more
@@ -37,16 +44,24 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
         "ring": {"n_train": 500, "epochs": 1, "seeds": 2},
     },
     "cpu": {  # the ring with a quarter of the paper's epochs, a fifth of its digits
-        "data": {"names": (*_RING, "mnist", "nines")},
+        "data": {"names": _ALL},
         "ring": {"n_train": 10_000, "epochs": 50, "seeds": 10},
         "mnist": {"n_train": 10_000, "epochs": 30, "n_drawn": 10_000, "seeds": 3},
         "nines": {"n_train": 10_000, "epochs": 50, "n_drawn": 10_000, "seeds": 3},
+        "cifar10": {"n_train": 5_000, "epochs": 30, "n_drawn": 1_000, "seeds": 1},
+        "faces": {"n_train": 5_000, "epochs": 30, "n_drawn": 1_000, "seeds": 1},
+        "few": {"n_train": 2_000, "epochs": 150, "n_drawn": 10_000, "seeds": 3},
+        "digit": {"n_train": 10_000, "epochs": 30, "n_drawn": 10_000, "seeds": 1},
     },
     "full": {  # 45 900 digits are as many as the nines' 2 % can have beside 10 000 for the judges
-        "data": {"names": (*_RING, "mnist", "nines")},
+        "data": {"names": _ALL},
         "ring": {"n_train": 10_000, "epochs": 200, "seeds": 10},
         "mnist": {"n_train": 50_000, "epochs": 100, "n_drawn": 10_000, "seeds": 3},
         "nines": {"n_train": 45_900, "epochs": 50, "n_drawn": 10_000, "seeds": 3},
+        "cifar10": {"n_train": 40_000, "epochs": 100, "n_drawn": 5_000, "seeds": 3},
+        "faces": {"n_train": 9_000, "epochs": 100, "n_drawn": 1_500, "seeds": 3},
+        "few": {"n_train": 2_000, "epochs": 750, "n_drawn": 10_000, "seeds": 3},
+        "digit": {"n_train": 45_000, "epochs": 100, "n_drawn": 10_000, "seeds": 3},
     },
 }
 for _profile in PROFILES.values():

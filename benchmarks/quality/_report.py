@@ -10,34 +10,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr, t
 
-from benchmarks.quality._declare import Block, Cell, Column, Metric, Row, Table
+from benchmarks.quality._declare import Block, Cell, Column, Row, Table
+from benchmarks.quality._metrics import METRICS
 from benchmarks.quality._runs import Lines
 
 __all__ = ["render"]
-
-METRICS = {
-    "count": Metric(40, 1),
-    "count_inside": Metric(40, 1),
-    "recall": Metric("none"),  # the count, over another
-    "lift": Metric(1.0),
-    "inside": Metric("high", 3),
-    "energy": Metric("low", 4),
-    "mse": Metric("low", 4),
-    "kl": Metric("none"),
-    "variance": Metric("none", 4),
-    "nn_lift": Metric(1.0),
-    "nn_corrected": Metric(1.0),
-    "cnn_lift": Metric(1.0),
-    "cnn_corrected": Metric(1.0),
-    "frechet": Metric("low", 1),
-    "top_share": Metric("low", 3),
-    "condition": Metric("low"),
-    "participation": Metric("high"),
-    "entropy_rank": Metric("high"),
-    "logistic": Metric("high", 1),
-    "mlp": Metric("high", 1),
-    "knn": Metric("high", 1),
-}
 
 
 class Figures:
@@ -84,7 +61,7 @@ def render(table: Table, profile: dict[str, Any], lines: Lines, name: str) -> st
             parts += [f"**{block.title}**", _grid(figures, block), said, _paired(figures, block)]
         else:
             parts.append(f"**{block.title}**: not run under this profile.")
-    parts.append(_bullets(_missing(figures, name)))
+    parts += [_ranked(figures), _defaults(figures), _bullets(_missing(figures, name))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -232,6 +209,72 @@ def _gap(gaps: np.ndarray, digits: int) -> str:
     clear = abs(gaps.mean()) > t.ppf(0.975, len(gaps) - 1) * spread / len(gaps) ** 0.5
     said = f"{gaps.mean():+.{digits}f} ± {spread:.{digits}f}"
     return f"{_bold(said, clear)}, lower on {(gaps < 0).sum()} of {len(gaps)}"
+
+
+def _ranked(figures: Figures) -> str:
+    """Rank correlations over rows of one column with another, and bootstrap intervals."""
+    lines = []
+    for first, second in figures.table.together:
+        one, two = _means(figures, first), _means(figures, second)
+        both = [
+            row
+            for row in one
+            if not row.control and np.isfinite([one[row], two.get(row, np.nan)]).all()
+        ]
+        if len(both) < 5:
+            continue
+        values = np.array([[one[row], two[row]] for row in both])
+        low, high = _interval(values)
+        found = f"{spearmanr(*values.T).statistic:+.2f}"
+        said = f"{_bold(found, low > 0 or high < 0)} [{low:+.2f}, {high:+.2f}]"
+        lines.append([first.label, second.label, first.data, said, str(len(both))])
+    if not lines:
+        return ""
+    heads = ["diagnostic", "coverage", "data", "rank correlation [95 %]", "rows"]
+    said = (
+        "Rank correlations of the rows' means; intervals by bootstrap over rows, bold where they "
+        "lack 0:"
+    )
+    return f"{said}\n\n{_markdown([heads, ['---'] * len(heads), *lines])}"
+
+
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    rng, found = np.random.RandomState(0), []
+    while len(found) < 2000:
+        chosen = values[rng.randint(len(values), size=len(values))]
+        if (np.ptp(chosen, axis=0) > 0).all():
+            found.append(spearmanr(*chosen.T).statistic)
+    return tuple(np.quantile(found, (0.025, 0.975)))
+
+
+def _defaults(figures: Figures) -> str:
+    """Compare what users get if they choose nothing with every row under its paper's samplers."""
+    if not figures.table.default:
+        return ""
+    label, sampler = figures.table.default
+    sentences = []
+    for block in figures.table.blocks:
+        by_label = {c.label: _means(figures, c) for c in block.columns}
+        own = {row.label: v for row, v in by_label.get(sampler, {}).items()}.get(label)
+        others = {
+            (row.label, name): v
+            for name, means in by_label.items()
+            if name not in (sampler, "reconstructions")
+            for row, v in means.items()
+            if not row.control
+        }
+        if own is None or not others:
+            continue
+        (best, name), least = min(others.items(), key=lambda item: item[1])
+        ceiling = {r.label: v for r, v in by_label.get("reconstructions", {}).items()}.get(label)
+        of_ceiling = f", {own / ceiling:.2f} times its reconstructions" if ceiling else ""
+        sentences.append(
+            f"{block.title.partition(':')[0]}: the default, {label} with {sampler}, has "
+            f"{own:.1f}{of_ceiling}; the lowest of {len(others)} figures under the papers' "
+            f"samplers is {least:.1f} ({best}, {name}): the default is "
+            f"{'ahead' if own < least else 'behind'}."
+        )
+    return _bullets(sentences)
 
 
 def _missing(figures: Figures, name: str) -> Iterator[str]:

@@ -13,15 +13,20 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 
 import geomgen
-from benchmarks.quality._declare import REAL, Cell, System
-from benchmarks.quality._digits import Digits, Nines, Pixels
+from benchmarks.quality._declare import REAL, STUDIES, Cell, System
+from benchmarks.quality._pictures import SHAPES, Pictures, Pixels
+from benchmarks.quality._rare_digit import RareDigit
 from benchmarks.quality._ring import Ring
 from benchmarks.quality._runs import Lines, cached
 from geomgen.samplers import GaussianSampler, MixtureSampler
 
 __all__ = ["jobs", "run"]
 
-DATA: dict[str, Callable] = {"ring": Ring, "mnist": Digits, "nines": Nines}
+DATA: dict[str, Callable] = {
+    "ring": Ring,
+    **dict.fromkeys(("mnist", "few", "cifar10", "faces"), Pictures),
+    **dict.fromkeys(("nines", "digit"), RareDigit),
+}
 SAMPLERS = {
     "gmm, ambient": MixtureSampler(space="ambient"),
     "mvg, ambient": GaussianSampler(space="ambient"),
@@ -45,7 +50,7 @@ def jobs(cells: list[Cell], lines: Lines, n_seeds: int | None) -> Iterator[Job]:
     yield from sorted(wanted.values(), key=lambda job: job[3])
 
 
-def make(system: System, budget: dict[str, Any], seed: int) -> Any:
+def make(system: System, budget: dict[str, Any], seed: int, kind: str = "mnist") -> Any:
     """Make the unfitted model; the net's parameters count where the model has them."""
     if system.model == "GaussianMixture":
         return GaussianMixture(**system.params, reg_covar=1e-4, random_state=seed)
@@ -56,7 +61,7 @@ def make(system: System, budget: dict[str, Any], seed: int) -> Any:
     fixed = {"max_epochs": budget["epochs"], "random_state": seed, "sampler": "mvg"}
     params = {**budget["net"], **fixed}
     if system.architecture != "mlp":
-        params["architecture"] = system.architecture
+        params |= {"architecture": system.architecture, "image_shape": SHAPES[kind]}
     taken = {key: params[key] for key in params.keys() & cls().get_params().keys()}
     return (getattr(cls, preset) if preset else cls)(**(taken | system.params))
 
@@ -88,7 +93,7 @@ def fitted(
     """Train, or load from the cache; also the CPU seconds it took."""
 
     def fit() -> tuple[Any, float]:
-        model = make(system, what["budget"], what["seed"])
+        model = make(system, what["budget"], what["seed"], what["data"].partition(",")[0])
         start = time.process_time()
         model.fit(work.train)
         return model, time.process_time() - start
@@ -98,12 +103,15 @@ def fitted(
 
 
 def measured(work: Any, system: System, model: Any, sampler: str | None) -> dict[str, Any]:
-    """Figures of the model itself, or of draws by one sampler."""
+    """Figures of the model itself, of a study of it, or of draws by one sampler."""
     if sampler is None:
         return work.of_model(model)
+    if system.has_codes:
+        fitted = STUDIES.get(sampler) or SAMPLERS.get(sampler, sampler)
+        model.set_params(sampler=fitted).fit_sampler(work.train)
+    if sampler in STUDIES:
+        return work.studies[sampler](model)
     if model is None:
         return work.of_draws(work.real(), None)
-    if system.has_codes:
-        model.set_params(sampler=SAMPLERS.get(sampler, sampler)).fit_sampler(work.train)
     drawn = np.asarray(geomgen.sample(model, work.n_drawn, random_state=0), work.train.dtype)
     return work.of_draws(drawn, model if system.has_codes else None)
