@@ -1,20 +1,23 @@
 """The runner of the papers' tables: it resumes, declares every row, reports what it measured."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_rel
+from scipy.stats import spearmanr, ttest_rel
 
 import geomgen
 from benchmarks.quality import __main__ as quality
 from benchmarks.quality import _work
 from benchmarks.quality._declare import REAL, Block, Column, Row, System, Table
-from benchmarks.quality._digits import thinned
 from benchmarks.quality._profiles import PROFILES
+from benchmarks.quality._rare_digit import parsed, thinned
 from benchmarks.quality._report import render
+from benchmarks.quality._ring import Ring
 from benchmarks.quality._runs import Lines
+from benchmarks.quality._squeezenet import squeezenet, squeezenet_features
 
 TABLES = quality.TABLES.values()
 
@@ -111,14 +114,26 @@ def test_papers_figures_are_those_of_the_papers():
     """Counts of rows and figures, and a few of each table read off again."""
     tables = quality.TABLES
     figures = {name: sum(len(row.paper) for row in table.rows) for name, table in tables.items()}
-    assert figures == {"G1": 12, "G2": 12, "G3": 11, "G4": 11, "G5": 6, "L1": 6, "L3": 36, "L4": 11}
+    papers = {
+        "G1": 12,
+        "G2": 12,
+        "G3": 11,
+        "G4": 11,
+        "G5": 6,
+        "L1": 18,
+        "L3": 101,
+        "L4": 19,
+        "GF1": 4,
+    }
+    assert figures == dict.fromkeys(figures, 0) | papers
     assert sum(not row.control for row in tables["L3"].rows) == 21
     paper = {(t.name, row.label): row.paper for t in TABLES for row in t.rows}
     assert paper["G1", "Contractive AE"] == {"count": 10, "recall": 0.23, "energy": 0.82}
     assert paper["G5", "GA-AE"] == {"count": 55, "lift": 1.375, "var": 0.240}
-    assert paper["L3", "LISA"] == {"N": 17.97, "GMM": 10.32}
-    assert paper["L3", "Geo-VAE"] == {"GMM": 8.53}
-    assert paper["L4", "LoRAE"] == {"accuracy": 98.60}
+    assert paper["L1", "LISA"]["CIFAR-10 ρ"] == 78.24 and paper["L1", "AE"]["CelebA ρ"] == 21.07
+    assert paper["L3", "LISA"]["N"] == 17.97 and paper["L3", "LISA"]["CelebA GMM"] == 39.36
+    assert paper["L3", "Geo-VAE"] == {"GMM": 8.53, "CIFAR-10 GMM": 93.53, "CelebA GMM": 48.71}
+    assert paper["L4", "LoRAE"] == {"MNIST": 98.60} and paper["L4", "LISA"]["CIFAR-10"] == 55.83
 
 
 @pytest.fixture
@@ -175,13 +190,78 @@ def test_figures_that_do_not_exist_are_said(toy):
     assert "| B | 2 | **3.1667 ± 1.2583 (3)** |" in text and "| A − B | —" not in text
 
 
+@pytest.fixture
+def distances(tmp_path):
+    """A table of six models under two samplers, a default, and columns to rank by."""
+    data = "ring, radius 4"
+    columns = (
+        Column("N", "frechet", data, "prior"),
+        Column("cells", "frechet", data, "cells"),
+        Column("reconstructions", "frechet", data),
+        Column("gap", "gap", data, "volumes"),
+    )
+    rows = tuple(Row(f"{d}", System("AE", {"n_components": d})) for d in range(1, 7))
+    block = (Block("Ring: distances", columns),)
+    table = Table("T", "toy", "x", block, rows, together=(columns[::3],), default=("1", "cells"))
+    lines = Lines(tmp_path / "lines.jsonl")
+    for i, row in enumerate(rows):
+        for column, values in zip(
+            columns, ((9, 8, 7, 6, 5, 4),) * 3 + ((1, 2, 3, 4, 6, 5),), strict=True
+        ):
+            value = 3.0 if column.label == "cells" else values[i]
+            cell = table.cell(row, column, PROFILES["cpu"])
+            lines.add(cell.what(0), {column.metric: float(value)}, device="cpu")
+    return table, lines
+
+
+def test_the_default_is_compared_with_every_other(distances):
+    table, lines = distances
+    text = render(table, PROFILES["cpu"], lines, "cpu")
+    assert "Ring: the default, 1 with cells, has 3.0, 0.33 times its reconstructions;" in text
+    assert "lowest of 6 figures under other samplers is 4.0 (6, N): the default is ahead." in text
+
+
+def test_rank_correlations_have_intervals(distances):
+    table, lines = distances
+    text = render(table, PROFILES["cpu"], lines, "cpu")
+    found = re.search(r"\| N \| gap \| ring, radius 4 \| \*\*(.*)\*\* \[(.*), (.*)\] \| 6 \|", text)
+    value, low, high = map(float, found.groups())
+    assert value == round(spearmanr((9, 8, 7, 6, 5, 4), (1, 2, 3, 4, 6, 5)).statistic, 2) == -0.94
+    assert -1 <= low <= value <= high < 0
+
+
+def test_epochs_of_the_ring_are_those_of_a_training():
+    ring = Ring("ring, radius 4", {"n_train": 300}, seed=0)
+    model = geomgen.AE(n_components=2, hidden=(8,), max_epochs=2, random_state=0).fit(ring.train)
+    figures = ring.epochs(model)
+    assert figures["mse_2"] == pytest.approx(ring.of_model(model)["mse"], rel=1e-3)  # other batches
+    assert figures["mse_50"] < figures["mse_1"] and figures["cells_50"] < figures["prior_50"]
+    volumes = ring.volumes(model)
+    assert 0 <= volumes["overlap"] <= 1 and 0 <= volumes["entropy"] <= np.log(2) + 1e-6
+
+
+def test_squeezenet_averages_its_last_maps(tmp_path):
+    """Weights by their published names, and a grey image that is one of three equal colours."""
+    net = squeezenet().eval()
+    weights = tmp_path / "weights.npz"
+    state = {f"features.{name}": value.numpy() for name, value in net.state_dict().items()}
+    np.savez(weights, **state, **{"classifier.1.bias": np.zeros(3)})
+    grey = np.random.RandomState(0).uniform(size=(2, 64)).astype(np.float32)
+    one = squeezenet_features(weights, (1, 8, 8))(grey)
+    three = squeezenet_features(weights, (3, 8, 8))(np.tile(grey, 3))
+    assert one.shape == (2, 512) and np.array_equal(one, three) and (one >= 0).all() and one.any()
+    assert sum(value.numel() for value in net.state_dict().values()) == 722_496
+
+
 def test_two_percent_of_nines():
     y = np.repeat(np.arange(10), 300)
     kept = thinned(y, 1000, seed=0)
     assert len(set(kept)) == len(kept) == 1000 and (y[kept] == 9).sum() == 20
     assert not np.array_equal(kept, thinned(y, 1000, seed=1))
-    with pytest.raises(ValueError, match="n_train=2900 rows with 2 % nines cannot be had"):
+    with pytest.raises(ValueError, match="n_train=2900 rows with 2 % of digit 9 cannot be had"):
         thinned(y, 2900, seed=0)
+    assert parsed("digit, 3 at 0.5 %") == (3, 0.005)
+    assert (y[thinned(y, 1000, 0, 3, 0.005)] == 3).sum() == 5
 
 
 def test_the_page_is_made_of_the_committed_results():

@@ -81,7 +81,7 @@ class Ring:
         return figures
 
     def epochs(self, model: Any) -> dict[str, Any]:
-        """Errors and distances on the way: the same training, epoch by epoch."""
+        """Errors and distances on the way of such a training, epoch by epoch."""
         figures, growing = {}, clone(model)
         for epoch in range(1, EPOCHS[-1] + 1):
             growing.partial_fit(self.train)
