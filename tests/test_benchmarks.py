@@ -10,7 +10,7 @@ from scipy.stats import spearmanr, ttest_rel
 
 import geomgen
 from benchmarks.quality import __main__ as quality
-from benchmarks.quality import _work
+from benchmarks.quality import _ring, _work, plots, sheets
 from benchmarks.quality._declare import REAL, Block, Column, Row, System, Table
 from benchmarks.quality._profiles import PROFILES
 from benchmarks.quality._rare_digit import parsed, thinned
@@ -230,12 +230,13 @@ def test_rank_correlations_have_intervals(distances):
     assert -1 <= low <= value <= high < 0
 
 
-def test_epochs_of_the_ring_are_those_of_a_training():
+def test_epochs_of_the_ring_are_those_of_a_training(monkeypatch):
+    monkeypatch.setattr(_ring, "EPOCHS", (1, 2, 10))
     ring = Ring("ring, radius 4", {"n_train": 300}, seed=0)
     model = geomgen.AE(n_components=2, hidden=(8,), max_epochs=2, random_state=0).fit(ring.train)
     figures = ring.epochs(model)
     assert figures["mse_2"] == pytest.approx(ring.of_model(model)["mse"], rel=1e-3)  # other batches
-    assert figures["mse_50"] < figures["mse_1"] and figures["cells_50"] < figures["prior_50"]
+    assert figures["mse_10"] < figures["mse_1"] and {"cells_10", "prior_10"} <= set(figures)
     volumes = ring.volumes(model)
     assert 0 <= volumes["overlap"] <= 1 and 0 <= volumes["entropy"] <= np.log(2) + 1e-6
 
@@ -271,3 +272,25 @@ def test_the_page_is_made_of_the_committed_results():
     page = (root / "docs" / "reproduction.md").read_text()
     command = "python -m benchmarks.quality report --profile cpu --page docs/reproduction.md"
     assert quality.between_marks(page, text) == page, f"run `{command}`"
+
+
+def test_plots_are_made_of_what_there_is(smoke, tmp_path):
+    quality.main(["run", "--table", "GF2", *smoke[1][2:], "--rows", "Standard AE", "--seeds", "1"])
+    plots.main(["--profile", "smoke", "--out", str(smoke[0]), "--images", str(tmp_path)])
+    names = {"training.png", "coverage.png", "rescaled-codes.png", "sensitivity.png"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_a_sheet_has_the_images_in_rows():
+    images = np.random.RandomState(0).uniform(-0.5, 1.5, size=(4, 6))
+    grey, colour = (
+        sheets.sheet({"one": images[:, :n], "two": images[:, :n]}, s)
+        for n, s in ((6, (2, 3)), (6, (3, 1, 2)))
+    )
+    shown = grey.axes[0].images[0].get_array()
+    assert shown.shape == (4, 13, 3)  # two images, a gap of half a width, two images
+    assert np.allclose(shown[:2, :3, 0], images[0].reshape(2, 3).clip(0, 1))
+    assert (shown[:, 6] == 1).all() and np.array_equal(shown[:2], shown[2:])
+    shown = colour.axes[0].images[0].get_array()
+    assert np.allclose(shown[0, :2], images[0].reshape(3, 2).T.clip(0, 1))
+    assert [label.get_text() for label in grey.axes[0].get_yticklabels()] == ["one", "two"]
