@@ -112,7 +112,8 @@ class Table:
 
     ``pairs`` are rows to compare seed by seed, first less second; ``together`` are columns to rank
     the rows by, one against the other; ``default`` is a row and a column, what users get if they
-    choose nothing; ``note`` says what the paper leaves open, and how it is read here.
+    choose nothing; ``pictures`` are files of docs/images; ``note`` says what the paper leaves open,
+    and how it is read here.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Table:
     pairs: tuple[tuple[str, str], ...] = ()
     together: tuple[tuple[Column, Column], ...] = ()
     default: tuple[str, str] | None = None
+    pictures: tuple[str, ...] = ()
 
     def cells(self, profile: dict[str, dict[str, Any]]) -> Iterator[Cell]:
         """Every row by every column, with the budgets and seeds of a profile."""

@@ -26,6 +26,8 @@ def render(table: Table, profile: dict[str, Any], lines: Lines, name: str) -> st
             parts += [f"**{block.title}**", _grid(figures, block), said, paired(figures, block)]
         else:
             parts.append(f"**{block.title}**: not run under this profile.")
+    if any(figures.was_run(cell) for cell in table.cells(profile)):
+        parts += [f"![{table.title}](images/{picture})" for picture in table.pictures]
     parts += [ranked(figures), _bullets(defaults(figures)), _bullets(missing(figures, name))]
     return "\n\n".join(part for part in parts if part) + "\n"
 

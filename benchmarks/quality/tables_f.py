@@ -52,6 +52,7 @@ GF1 = Table(  # section 5.2, figure 1
         replace(PCA, why={"epochs": "there are no epochs"}),
     ),
     "Radius 4; the paper's figures are of the last epoch, its 200th.",
+    pictures=("training.png",),
 )
 
 LAST = tuple(f"ring, radius {r}" for r in tables_g.RADII)
@@ -102,6 +103,7 @@ GF2 = Table(  # section 5.8, figure 2
         for first in diagnosed(data)[0]
         for second in diagnosed(data)[1]
     ),
+    pictures=("coverage.png",),
 )
 
 LF1 = Table(  # section 2.2, figure 1
@@ -124,6 +126,7 @@ LF1 = Table(  # section 2.2, figure 1
     ),
     "The paper has curves and no figures. A spherical model projects before it decodes, so that "
     "it is constant by construction.",
+    pictures=("rescaled-codes.png",),
 )
 
 WEIGHTS, TEMPERATURES = (0.0, 0.0001, 0.001, 0.01, 0.1), (0.5, 1.0, 2.0, 4.0)
@@ -161,6 +164,7 @@ LD = Table(  # appendix D, which is not printed
     ),
     "λ multiplies the uniformity loss of a batch of 128, beside the mean squared error per pixel; "
     "without it, t has no meaning.",
+    pictures=("sensitivity.png",),
 )
 
 
@@ -218,6 +222,7 @@ FEW = Table(
     "As many steps of training as 10 000 rows get.",
     (("LISA", "AE"), ("GA-AE, our terms", "AE")),
     default=("LISA", "cells"),
+    pictures=("sheet-few-few.png",),
 )
 
 

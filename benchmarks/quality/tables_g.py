@@ -236,5 +236,6 @@ G5 = Table(  # section 5.9, table 5
     "paper's variance of .240 is next to the .25 that pixels of 0 and 1 in equal parts have; on "
     "[−1, 1] real digits have .270.",
     (("GA-AE", "AE"),),
+    pictures=("sheet-g5-nines.png",),
 )
 TABLES = (G1, G2, G3, G4, G5)

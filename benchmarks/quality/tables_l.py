@@ -177,6 +177,7 @@ L3 = Table(  # section 5, table 3
     "says; mixtures are fitted to unit codes on the sphere. Nets are MLPs, λ and t those of L1.",
     (("LISA", "AE"), ("LISA", "AE (Sphere)")),
     default=("LISA", "cells"),
+    pictures=tuple(f"sheet-l3-{data}.png" for data in ("mnist", "cifar10", "faces")),
 )
 
 
