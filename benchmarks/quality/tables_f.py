@@ -129,7 +129,7 @@ LF1 = Table(  # section 2.2, figure 1
     pictures=("rescaled-codes.png",),
 )
 
-WEIGHTS, TEMPERATURES = (0.0, 0.0001, 0.001, 0.01, 0.1), (0.5, 1.0, 2.0, 4.0)
+WEIGHTS, TEMPERATURES = (0.0, 0.0001, 0.001, 0.01, 0.1), (1.0, 2.0, 4.0)
 
 
 def repelled(lam: float, t: float) -> Row:
@@ -233,7 +233,6 @@ def rare(label: str, metric: str, names: dict[str, str]) -> Block:
 RATES = {f"{r:g} %": f"digit, 9 at {r:g} %" for r in (0.5, 1, 2, 5)}
 DIGITS = {f"{d}": f"digit, {d} at 2 %" for d in range(10)}
 GENERATORS = (
-    Row("AE", System("AE")),
     Row("LISA", tables_l.LISA),
     Row("VAE", System("VAEGenerator")),
     *tables_g.controls(100, (16,), covariance_type="diag"),
