@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -20,6 +19,7 @@ from benchmarks.quality._rows import DATA
 from benchmarks.quality._squeezenet import squeezenet_features
 from geomgen.diagnostics import radial_sensitivity
 from geomgen.metrics import frechet_distance, spectrum
+from geomgen.metrics._features import extract
 
 __all__ = ["SHAPES", "Pictures", "Pixels", "mnist", "net"]
 
@@ -55,10 +55,8 @@ def net() -> nn.Sequential:
     return classifier(mnist()["train"], mnist()["y_train"])
 
 
-@torch.no_grad()
 def digit_features(rows: np.ndarray) -> np.ndarray:
-    parts = torch.from_numpy(np.asarray(rows, np.float32)).split(2000)
-    return np.concatenate([net()[:-1](part).numpy() for part in parts])
+    return extract(rows, net()[:-1])
 
 
 def digits() -> Source:
