@@ -2,12 +2,26 @@
 
 from geomgen.sequence.expressions import EXPRESSIONS, make_expressions
 from geomgen.sequence.grammar import Grammar
+from geomgen.sequence.models import (
+    CharacterVAE,
+    GrammarConstantVarianceVAE,
+    GrammarGMMDAE,
+    GrammarLISA,
+    GrammarRAE,
+    GrammarVAE,
+)
 from geomgen.sequence.vectorizers import CharacterVectorizer, GrammarVectorizer
 
 __all__ = [
     "EXPRESSIONS",
+    "CharacterVAE",
     "CharacterVectorizer",
     "Grammar",
+    "GrammarConstantVarianceVAE",
+    "GrammarGMMDAE",
+    "GrammarLISA",
+    "GrammarRAE",
+    "GrammarVAE",
     "GrammarVectorizer",
     "make_expressions",
 ]
