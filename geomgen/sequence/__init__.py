@@ -1,5 +1,6 @@
 """Strings: grammars, their vectorizers and benchmark, and autoencoders over them."""
 
+from geomgen.sequence.evaluation import ExpressionScore, evaluate_expressions
 from geomgen.sequence.expressions import EXPRESSIONS, make_expressions
 from geomgen.sequence.grammar import Grammar
 from geomgen.sequence.models import (
@@ -16,6 +17,7 @@ __all__ = [
     "EXPRESSIONS",
     "CharacterVAE",
     "CharacterVectorizer",
+    "ExpressionScore",
     "Grammar",
     "GrammarConstantVarianceVAE",
     "GrammarGMMDAE",
@@ -23,5 +25,6 @@ __all__ = [
     "GrammarRAE",
     "GrammarVAE",
     "GrammarVectorizer",
+    "evaluate_expressions",
     "make_expressions",
 ]

@@ -48,7 +48,7 @@ class Parser:
         except lark.exceptions.GrammarError:
             self.kind = "earley"
             self.lark = lark.Lark(text, parser="earley", ambiguity="forest", **options)
-        self.lark_errors = lark.exceptions.UnexpectedInput
+        self.errors, self.eof = lark.exceptions.UnexpectedInput, lark.exceptions.UnexpectedEOF
 
     def derivation(self, string: str) -> list[int]:
         """Return the rules of the leftmost derivation, or raise a ValueError with the position.
@@ -57,7 +57,7 @@ class Parser:
         """
         try:
             parsed = self.lark.parse(string)
-        except self.lark_errors as error:
+        except self.errors as error:
             raise ValueError(self._complaint(string, error)) from None
         return parsed if self.kind == "lalr" else _shortest()(parsed)
 
@@ -102,10 +102,9 @@ class Parser:
         return Units
 
     def _complaint(self, string: str, error: Any) -> str:
-        at = getattr(error, "pos_in_stream", None)
         token = getattr(error, "token", None)
-        ended = at is None or at < 0 or (token is not None and token.type == "$END")
-        at = len(string) if ended else at
+        ended = isinstance(error, self.eof) or (token is not None and token.type == "$END")
+        at = len(string) if ended else int(error.pos_in_stream)
         found = "the string ends" if at == len(string) else f"{string[at]!r} stands"
         expected = set(getattr(error, "accepts", None) or getattr(error, "expected", None) or ())
         could = [repr(unit) for unit in self.units if self.names[unit] in expected]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,7 @@ def as_floats(logits: Any, name: str) -> np.ndarray:
 def make_pick(random_state: Any) -> Callable[[np.ndarray], np.ndarray]:
     """Make a choice of columns by rows of scores: the greatest (None), or softmax draws."""
     if random_state is None:
-        return partial(np.argmax, axis=1)
+        return lambda scores: scores.argmax(axis=1)
     rng = check_random_state(random_state)
 
     def pick(scores: np.ndarray) -> np.ndarray:

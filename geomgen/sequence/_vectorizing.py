@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -15,8 +15,12 @@ from geomgen.sequence._strings import as_floats, check_strings
 __all__ = ["SequenceVectorizer"]
 
 
+class _Shaped:
+    shape_: tuple[int, int]  # of a fitted vectorizer
+
+
 @estimator
-class SequenceVectorizer(TransformerMixin, BaseEstimator):
+class SequenceVectorizer(_Shaped, TransformerMixin, BaseEstimator):
     """Strings as one-hot tables (steps x symbols), in flat rows; the last symbol is padding."""
 
     on_error: Annotated[
@@ -24,10 +28,7 @@ class SequenceVectorizer(TransformerMixin, BaseEstimator):
         """What is done with strings that have no row: skipping leaves them out of the rows, which
         are then fewer.""",
     ] = "raise"
-    dtype: Annotated[Literal["float32", "float64"], "Of the rows."] = "float32"
-
-    if TYPE_CHECKING:
-        shape_: tuple[int, int]
+    dtype: Annotated[Any, "Of the rows: a numpy dtype of numbers."] = np.float32
 
     @abstractmethod
     def _encode(self, strings: list[str]) -> tuple[np.ndarray, ValueError | None]:

@@ -34,7 +34,7 @@ class Grammar:
     ----------
     text : str
         One nonterminal a line: ``S -> S '+' T | T``. Terminals are in quotes, of any length and
-        alphabet (``\\\\``, ``\\'``, ``\\"``, ``\\n``, ``\\t`` and ``\\r`` are escapes); ``''`` is
+        alphabet (``\\``, ``\'``, ``\"``, ``\n``, ``\t`` and ``\r`` are escapes); ``''`` is
         the empty string; ``#`` begins a comment; a line that begins with ``|`` goes on with the
         one before.
     start : str or None, default=None
