@@ -11,6 +11,7 @@ from geomgen.sequence.models import (
     GrammarRAE,
     GrammarVAE,
 )
+from geomgen.sequence.scoring import exact_reconstruction
 from geomgen.sequence.vectorizers import CharacterVectorizer, GrammarVectorizer
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "GrammarVAE",
     "GrammarVectorizer",
     "evaluate_expressions",
+    "exact_reconstruction",
     "make_expressions",
 ]

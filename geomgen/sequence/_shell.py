@@ -21,6 +21,7 @@ from geomgen.nn import (
     sequence_decoder,
     sequence_encoder,
 )
+from geomgen.sequence._strings import check_strings
 from geomgen.sequence.vectorizers import CharacterVectorizer, GrammarVectorizer
 
 __all__ = ["CharacterModel", "GrammarModel", "SequenceModel"]
@@ -53,7 +54,7 @@ class SequenceModel(GenerativeAutoencoder):
         tuple[Count, ...],
         "Channels after each convolution of length 3; the decoder mirrors them.",
     ] = (64, 64)
-    max_epochs: Annotated[Count, "Passes over the strings."] = 50
+    max_epochs: Annotated[Count, "Passes over the strings."] = 20
     batch_size: Annotated[
         Count, "Strings a step; a last batch of one string joins the one before."
     ] = 128
@@ -114,9 +115,12 @@ class SequenceModel(GenerativeAutoencoder):
         return super().score(X, y)
 
     def _start(self, X: Any, resume: bool) -> np.ndarray:
+        strings = check_strings(X)
+        if len(strings) < 2:
+            raise ValueError(f"X has {len(strings)} strings: give 2 or more to learn from.")
         if not resume:
-            self.vectorizer_ = self._make_vectorizer().fit(X)
-        return super()._start(self._rows(X), resume)
+            self.vectorizer_ = self._make_vectorizer().fit(strings)
+        return super()._start(self._rows(strings), resume)
 
     def _check_rows(self, X: Any) -> np.ndarray:
         return super()._check_rows(self._rows(X))
