@@ -41,6 +41,7 @@ class Automaton:
         self.branches = _Bodies([[s for s in body if s <= self.end] for body in bodies])
         least = least_rules(rules)
         self.least = np.array([min(least[name], _FAR) for name in names] + [0], dtype=np.int64)
+        self.shortest = int(self.least[self.start])
         # What a rule adds to the least number of rules still to come; -1 on the shortest way.
         self.growth = np.array(
             [min(sum(int(self.least[s]) for s in body if s <= self.end), _FAR) for body in bodies]

@@ -12,8 +12,8 @@ Rule = tuple[str, tuple[str, ...]]
 """Left side, and right side: names of nonterminals, and terminals in quotes as ``repr`` has it."""
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<terminal>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?P<name>[^\W\d]\w*)"""
-    r"""|(?P<arrow>->)|(?P<bar>\|)|(?P<comment>\#.*))"""
+    r"""(?P<space>\s+)|(?P<terminal>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?P<name>[^\W\d]\w*)"""
+    r"""|(?P<arrow>->)|(?P<bar>\|)|(?P<comment>\#.*)"""
 )
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
 
@@ -45,7 +45,6 @@ def show(rule: Rule) -> str:
 
 def _tokens(line: str, number: int) -> list[tuple[str, str]]:
     tokens, at = [], 0
-    line = line.rstrip()
     while at < len(line):
         match = _TOKEN.match(line, at)
         if match is None:
@@ -56,7 +55,7 @@ def _tokens(line: str, number: int) -> list[tuple[str, str]]:
         kind = str(match.lastgroup)
         if kind == "terminal":
             tokens.append((kind, _terminal(match["terminal"], number)))
-        elif kind != "comment":
+        elif kind not in ("space", "comment"):
             tokens.append((kind, match[kind]))
         at = match.end()
     return tokens
@@ -213,24 +212,17 @@ def _refuse_cycles(rules: tuple[Rule, ...]) -> None:
     empty: set[str] = set()
     while more := {left for left, body in rules if set(body) <= empty} - empty:
         empty |= more
-    alone = [  # rules by which one nonterminal may come to stand for another
-        (left, (symbol,))
-        for left, body in rules
-        for i, symbol in enumerate(body)
-        if not is_terminal(symbol) and set(body[:i] + body[i + 1 :]) <= empty
+    alone = [  # by which rule one nonterminal may come to stand for another
+        (rule, symbol)
+        for rule in rules
+        for i, symbol in enumerate(rule[1])
+        if not is_terminal(symbol) and {*rule[1][:i], *rule[1][i + 1 :]} <= empty
     ]
-    padded = [*alone, *((left, ()) for left, _ in rules)]
-    for (left, (symbol,)), rule in zip(alone, _owners(rules, empty), strict=True):
-        if left in _reachable(padded, symbol):
+    links = [(rule[0], (symbol,)) for rule, symbol in alone] + [(left, ()) for left, _ in rules]
+    for rule, symbol in alone:
+        if rule[0] in _reachable(links, symbol):
             raise ValueError(
-                f"grammar: by the rule {show(rule)}, {left} derives itself and nothing else, so "
-                "that its strings have endless derivations. Remove the rule."
+                f"grammar: by the rule {show(rule)}, {rule[0]} derives itself and nothing else, so "
+                "that its strings have endless derivations. Remove the rule, or write it so that "
+                "it adds a terminal."
             )
-
-
-def _owners(rules: tuple[Rule, ...], empty: set[str]) -> Iterable[Rule]:
-    for rule in rules:
-        body = rule[1]
-        for i, symbol in enumerate(body):
-            if not is_terminal(symbol) and set(body[:i] + body[i + 1 :]) <= empty:
-                yield rule

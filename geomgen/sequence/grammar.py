@@ -65,8 +65,7 @@ class Grammar:
 
     Notes
     -----
-    Ambiguous and left-recursive grammars are fine. Grammars are values: they compare, hash and
-    pickle, and never change.
+    Ambiguous and left-recursive grammars are fine. Grammars are values, and never change.
 
     References
     ----------
@@ -94,7 +93,7 @@ class Grammar:
         self.max_length = int(max_length)
         self.n_rules = len(self.rules)
         self.nonterminals = tuple(dict.fromkeys(left for left, _ in self.rules))
-        least = int(self._automaton.least[self._automaton.start])
+        least = self._automaton.shortest
         if least > self.max_length:
             raise ValueError(
                 f"max_length={max_length}: the shortest string of {self.start} takes {least} "
@@ -162,17 +161,12 @@ class Grammar:
 
     def _parse(self, strings: list[str], stop: bool = True) -> tuple[np.ndarray, ValueError | None]:
         """Parse each distinct string once; what fails is a row of -1."""
-        parser, length, first = make_parser(self.rules, self.start), self.max_length, None
+        first = None
         distinct = list(dict.fromkeys(strings))
-        rows = np.full((len(distinct), length), self.n_rules)
+        rows = np.full((len(distinct), self.max_length), self.n_rules)
         for row, string in zip(rows, distinct, strict=True):
             try:
-                derivation = parser.derivation(string)
-                if len(derivation) > length:
-                    raise ValueError(
-                        f"{string!r} takes {len(derivation)} rules: more than "
-                        f"max_length={length}. Raise max_length, or leave the string out."
-                    )
+                derivation = self._derivation(string)
                 row[: len(derivation)] = derivation
             except ValueError as error:
                 first = first or error
@@ -181,6 +175,21 @@ class Grammar:
                     break
         place = {string: i for i, string in enumerate(distinct)}
         return rows[[place[string] for string in strings]], first
+
+    def _derivation(self, string: str) -> list[int]:
+        most = self.max_length * self._automaton.most_characters
+        if len(string) > most:  # which costs no parsing
+            raise ValueError(
+                f"{string[:40]!r}... has {len(string)} characters: max_length={self.max_length} "
+                f"rules give {most} at most. Raise max_length, or leave the string out."
+            )
+        derivation = make_parser(self.rules, self.start).derivation(string)
+        if len(derivation) > self.max_length:
+            raise ValueError(
+                f"{string!r} takes {len(derivation)} rules: more than max_length="
+                f"{self.max_length}. Raise max_length, or leave the string out."
+            )
+        return derivation
 
     def unparse(self, rules: Any) -> np.ndarray:
         """Write derivations as strings.
@@ -251,7 +260,7 @@ class Grammar:
                 f"logits has shape {scores.shape}: it must be (n, steps, {self.n_rules + 1}), a "
                 "column for each rule and one for the padding."
             )
-        least = int(self._automaton.least[self._automaton.start])
+        least = self._automaton.shortest
         if budget and scores.shape[1] < least:
             raise ValueError(
                 f"logits has {scores.shape[1]} steps; the shortest string takes {least} rules. "
@@ -279,14 +288,11 @@ class Grammar:
     def __repr__(self) -> str:
         return f"Grammar({str(self)!r}, start={self.start!r}, max_length={self.max_length})"
 
-    def _key(self) -> tuple:
-        return self.rules, self.start, self.max_length
-
     def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if isinstance(other, Grammar) else NotImplemented
+        return repr(self) == repr(other) if isinstance(other, Grammar) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._key())
+        return hash(repr(self))
 
 
 @lru_cache(maxsize=32)
