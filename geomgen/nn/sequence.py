@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -125,7 +125,7 @@ def sequence_encoder(
     widths = [width, *map(int, channels)]
     for a, b in pairwise(widths):
         layers += [_convolution(a, b, generator), *_activated(b, activation, norm)]
-    style = {"activation": activation, "norm": norm, "generator": generator}
+    style: dict[str, Any] = {"activation": activation, "norm": norm, "generator": generator}
     return nn.Sequential(*layers, nn.Flatten(), *mlp(widths[-1] * length, hidden, n_out, **style))
 
 
@@ -175,7 +175,7 @@ def sequence_decoder(
         layers += [GatedRecurrence(a, b, generator) for a, b in pairwise([back[0], *back])]
         return nn.Sequential(*layers, linear(back[-1], width, generator), nn.Flatten())
     widths = [*map(int, channels)][::-1] or [width]
-    style = {"activation": activation, "norm": norm, "generator": generator}
+    style: dict[str, Any] = {"activation": activation, "norm": norm, "generator": generator}
     layers = [*mlp(n_in, back, widths[0] * length, **style), nn.Unflatten(1, (widths[0], length))]
     for a, b in pairwise([*widths, width] if channels else widths):
         layers += [*_activated(a, activation, norm), _convolution(a, b, generator)]

@@ -72,7 +72,7 @@ class CategoricalLikelihood(Head):
 
     References
     ----------
-    Kusner et al., 2017, *Grammar variational autoencoder*, Eqs. 4 and 5.
+    Kusner et al., 2017, *Grammar variational autoencoder*, section 3.2.
     """
 
     def __init__(

@@ -45,11 +45,11 @@ class SequenceModel(GenerativeAutoencoder):
         """Widths of the encoder's linear layers, behind its convolutions; the decoder mirrors them.
         With ``architecture="gru"``, those of the decoder's recurrent layers too.""",
     ] = (256,)
-    architecture: Annotated[
+    architecture: Annotated[  # of other networks than those of rows
         Literal["conv", "gru"],
         """Of the decoder: convolutions along the steps, or layers of gated recurrent units. The
         encoder has convolutions.""",
-    ] = "conv"
+    ] = "conv"  # type: ignore[assignment]
     channels: Annotated[
         tuple[Count, ...],
         "Channels after each convolution of length 3; the decoder mirrors them.",
@@ -163,7 +163,11 @@ class SequenceModel(GenerativeAutoencoder):
 
     def _network(self, name: str, n_in: int, n_out: int, start: torch.Generator) -> nn.Module:
         layout = (self.vectorizer_.shape_, self.channels, self.hidden)
-        style = {"activation": self.activation, "norm": self.norm, "generator": start}
+        style: dict[str, Any] = {
+            "activation": self.activation,
+            "norm": self.norm,
+            "generator": start,
+        }
         if name == "encoder":
             return sequence_encoder(*layout, n_out, **style)
         return sequence_decoder(*layout, n_in, architecture=self.architecture, **style)

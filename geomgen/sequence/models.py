@@ -121,7 +121,7 @@ class CharacterVAE(CharacterModel, VAEGenerator):
     References
     ----------
     Gómez-Bombarelli et al., 2018, *Automatic chemical design using a data-driven continuous
-    representation of molecules*.
+    representation of molecules*, Fig. 1.
 
     Examples
     --------
@@ -134,7 +134,7 @@ class CharacterVAE(CharacterModel, VAEGenerator):
     beta: Annotated[NonNegative, "Weight β of the Kullback-Leibler term."] = 0.04
 
     _paper: ClassVar[str] = "Gómez-Bombarelli et al., 2018"
-    _equation: ClassVar[str] = "section 2"
+    _equation: ClassVar[str] = "Fig. 1"
     _structure: ClassVar[tuple[str, ...]] = (*VAEGenerator._structure, "charset", "max_length")
 
 
@@ -157,7 +157,7 @@ class GrammarConstantVarianceVAE(GrammarModel, ConstantVarianceVAE):
 
     References
     ----------
-    Ghosh et al., 2020, *From variational to deterministic autoencoders*, sections 3 and 5.
+    Ghosh et al., 2020, *From variational to deterministic autoencoders*, section 3.
 
     Examples
     --------
@@ -171,7 +171,7 @@ class GrammarConstantVarianceVAE(GrammarModel, ConstantVarianceVAE):
     noise: Annotated[Positive, "Standard deviation s of every posterior."] = 0.1
 
     _paper: ClassVar[str] = "Ghosh et al., 2020"
-    _equation: ClassVar[str] = "section 5"
+    _equation: ClassVar[str] = "section 3"
     _structure: ClassVar[tuple[str, ...]] = (*ConstantVarianceVAE._structure, "grammar")
 
 
@@ -194,7 +194,7 @@ class GrammarRAE(GrammarModel, RAE):
 
     References
     ----------
-    Ghosh et al., 2020, *From variational to deterministic autoencoders*, Eq. 11 and section 5.
+    Ghosh et al., 2020, *From variational to deterministic autoencoders*, Eq. 11 and section 3.
 
     Examples
     --------
@@ -205,7 +205,7 @@ class GrammarRAE(GrammarModel, RAE):
     """
 
     _paper: ClassVar[str] = "Ghosh et al., 2020"
-    _equation: ClassVar[str] = "Eq. 11, section 5"
+    _equation: ClassVar[str] = "Eq. 11"
     _structure: ClassVar[tuple[str, ...]] = (*RAE._structure, "grammar")
 
 
@@ -230,7 +230,7 @@ class GrammarGMMDAE(GrammarModel, GMMDAE):
     References
     ----------
     Saseendran et al., 2021, *Shape your space: a Gaussian mixture regularization approach to
-    deterministic autoencoders*, sections 3 and 4.
+    deterministic autoencoders*, section 3.
 
     Examples
     --------
