@@ -36,10 +36,8 @@ def test_rows_of_rules_are_the_derivation_s():
     assert tables.dtype == np.uint8
     np.testing.assert_array_equal(tables.argmax(axis=2), EXPRESSIONS.parse(STRINGS))
     names = vectorizer.get_feature_names_out()
-    assert (
-        names[0] == "0: S -> S '+' T" and names[11] == "0: padding"
-    assert names[-1] == "14: padding" and len(names) == 180
-    )
+    assert len(names) == 180 and names[0] == "0: S -> S '+' T"
+    assert names[11] == "0: padding" and names[-1] == "14: padding"
 
 
 def test_rows_of_characters_are_their_numbers():
