@@ -124,7 +124,9 @@ def tables(grammar, kind, n, rng):
     if kind == "extreme":
         return rng.choice([-1e6, 0.0, 1e6], size=shape)
     if kind == "largest":
-        return rng.choice([-1, 1], size=shape) * np.finfo(np.float32).max
+        return rng.choice([-1, 1], size=shape) * np.finfo(np.float32).max.astype(float)
+    if kind == "beyond float32":
+        return rng.choice([-1, 1], size=shape) * np.finfo(np.float64).max
     if kind == "equal":
         return np.zeros(shape)
     # Adversarial: the padding first of all, or the rules that cost most.
@@ -136,17 +138,19 @@ def tables(grammar, kind, n, rng):
     return logits
 
 
-KINDS = "uniform extreme largest equal adversarial".split()
+KINDS = ["uniform", "extreme", "largest", "beyond float32", "equal", "adversarial"]
 
 
 # -------------------------------------------------------------------------------------- decoding
 @every_grammar
 @pytest.mark.parametrize("kind", KINDS)
 def test_with_the_budget_every_string_is_valid(grammar, kind):
-    logits = tables(grammar, kind, 300, np.random.default_rng(0)).astype(np.float32)
+    logits = tables(grammar, kind, 300, np.random.default_rng(0))
+    dtypes = [np.float64] if kind == "beyond float32" else [np.float32, np.float64]
     for random_state in (None, 0):
-        rules = grammar.decode(logits, random_state=random_state)
-        assert grammar.valid(rules).all()
+        for dtype in dtypes:
+            rules = grammar.decode(logits.astype(dtype), random_state=random_state)
+            assert grammar.valid(rules).all()
     strings = grammar.unparse(rules)
     few = rules[::20]
     assert [write(grammar, row) for row in few] == strings[::20].tolist()

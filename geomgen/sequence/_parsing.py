@@ -33,6 +33,9 @@ class Parser:
 
     def __init__(self, rules: tuple[Rule, ...], start: str) -> None:
         lark = _lark()
+        self.most_characters = max(
+            sum(len(unquote(s)) for s in body if is_terminal(s)) for _, body in rules
+        )
         texts = {unquote(s) for _, body in rules for s in body if is_terminal(s)}
         self.units = sorted(texts if _prefix_free(texts) else set("".join(texts)))
         self.names = {unit: f"_T{i}" for i, unit in enumerate(self.units)}
@@ -50,16 +53,28 @@ class Parser:
             self.lark = lark.Lark(text, parser="earley", ambiguity="forest", **options)
         self.errors, self.eof = lark.exceptions.UnexpectedInput, lark.exceptions.UnexpectedEOF
 
-    def derivation(self, string: str) -> list[int]:
+    def derivation(self, string: str, max_length: int) -> list[int]:
         """Return the rules of the leftmost derivation, or raise a ValueError with the position.
 
         Of an ambiguous string, it is the one with the fewest rules, and of those the first.
         """
+        most = max_length * self.most_characters
+        if len(string) > most:  # which costs no parsing
+            raise ValueError(
+                f"{string[:40]!r}... has {len(string)} characters: max_length={max_length} rules "
+                f"give {most} at most. Raise max_length, or leave the string out."
+            )
         try:
             parsed = self.lark.parse(string)
         except self.errors as error:
             raise ValueError(self._complaint(string, error)) from None
-        return parsed if self.kind == "lalr" else _shortest()(parsed)
+        rules = parsed if self.kind == "lalr" else _shortest()(parsed)
+        if len(rules) > max_length:
+            raise ValueError(
+                f"{string!r} takes {len(rules)} rules: more than max_length={max_length}. Raise "
+                "max_length, or leave the string out."
+            )
+        return rules
 
     def _write(self, rules: tuple[Rule, ...], start: str) -> tuple[str, str]:
         """Write the grammar as lark reads it; rule i is the alias r<i>."""

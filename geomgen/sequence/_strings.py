@@ -44,7 +44,8 @@ def make_pick(random_state: Any) -> Callable[[np.ndarray], np.ndarray]:
 
     def pick(scores: np.ndarray) -> np.ndarray:
         """Invert the distribution function; a masked rule has no share, so none is drawn."""
-        shares = np.exp(scores.astype(np.float64) - scores.max(1, keepdims=True)).cumsum(1)
+        with np.errstate(over="ignore"):  # a difference beyond the floats has no share
+            shares = np.exp(scores.astype(np.float64) - scores.max(1, keepdims=True)).cumsum(1)
         level = rng.random_sample(len(scores)) * shares[:, -1]
         return (shares <= level[:, None]).sum(1)
 

@@ -11,8 +11,21 @@ from sklearn.utils.validation import check_is_fitted
 
 from geomgen._fields import estimator
 from geomgen.sequence._strings import as_floats, check_strings
+from geomgen.sequence.expressions import EXPRESSIONS
+from geomgen.sequence.grammar import Grammar
 
-__all__ = ["SequenceVectorizer"]
+__all__ = ["SequenceVectorizer", "check_grammar"]
+
+
+def check_grammar(grammar: Any) -> Grammar:
+    """Return a parameter ``grammar`` as a Grammar: None is EXPRESSIONS, a text is read."""
+    if grammar is None:
+        return EXPRESSIONS
+    if isinstance(grammar, str):
+        return Grammar(grammar)
+    if not isinstance(grammar, Grammar):
+        raise TypeError(f"grammar={grammar!r} must be a Grammar, its text, or None.")
+    return grammar
 
 
 class _Shaped:

@@ -161,12 +161,12 @@ class Grammar:
 
     def _parse(self, strings: list[str], stop: bool = True) -> tuple[np.ndarray, ValueError | None]:
         """Parse each distinct string once; what fails is a row of -1."""
-        first = None
+        parser, first = make_parser(self.rules, self.start), None
         distinct = list(dict.fromkeys(strings))
         rows = np.full((len(distinct), self.max_length), self.n_rules)
         for row, string in zip(rows, distinct, strict=True):
             try:
-                derivation = self._derivation(string)
+                derivation = parser.derivation(string, self.max_length)
                 row[: len(derivation)] = derivation
             except ValueError as error:
                 first = first or error
@@ -175,21 +175,6 @@ class Grammar:
                     break
         place = {string: i for i, string in enumerate(distinct)}
         return rows[[place[string] for string in strings]], first
-
-    def _derivation(self, string: str) -> list[int]:
-        most = self.max_length * self._automaton.most_characters
-        if len(string) > most:  # which costs no parsing
-            raise ValueError(
-                f"{string[:40]!r}... has {len(string)} characters: max_length={self.max_length} "
-                f"rules give {most} at most. Raise max_length, or leave the string out."
-            )
-        derivation = make_parser(self.rules, self.start).derivation(string)
-        if len(derivation) > self.max_length:
-            raise ValueError(
-                f"{string!r} takes {len(derivation)} rules: more than max_length="
-                f"{self.max_length}. Raise max_length, or leave the string out."
-            )
-        return derivation
 
     def unparse(self, rules: Any) -> np.ndarray:
         """Write derivations as strings.

@@ -11,22 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 from geomgen._fields import Count, check_fields, estimator
 from geomgen.sequence._notation import show
 from geomgen.sequence._strings import as_floats, check_strings, make_pick
-from geomgen.sequence._vectorizing import SequenceVectorizer
-from geomgen.sequence.expressions import EXPRESSIONS
-from geomgen.sequence.grammar import Grammar
+from geomgen.sequence._vectorizing import SequenceVectorizer, check_grammar
 
-__all__ = ["CharacterVectorizer", "GrammarVectorizer", "check_grammar"]
-
-
-def check_grammar(grammar: Any) -> Grammar:
-    """Return a parameter ``grammar`` as a Grammar: None is EXPRESSIONS, a text is read."""
-    if grammar is None:
-        return EXPRESSIONS
-    if isinstance(grammar, str):
-        return Grammar(grammar)
-    if not isinstance(grammar, Grammar):
-        raise TypeError(f"grammar={grammar!r} must be a Grammar, its text, or None.")
-    return grammar
+__all__ = ["CharacterVectorizer", "GrammarVectorizer"]
 
 
 @estimator
