@@ -385,6 +385,13 @@ def test_grammars_of_no_use_are_refused_with_the_rule_named(text, message):
         Grammar(text)
 
 
+def test_names_of_nonterminals_are_the_user_s():
+    grammar = Grammar("END -> padding END | 'END'\npadding -> 'r0' | \"_T0\"", max_length=5)
+    assert grammar.unparse(grammar.parse(["r0_T0END"])).tolist() == ["r0_T0END"]
+    logits = np.random.default_rng(0).standard_normal((30, *grammar.shape))
+    assert grammar.accepts(grammar.unparse(grammar.decode(logits))).all()
+
+
 def test_parameters_are_checked():
     with pytest.raises(ValueError, match=r"text=3 must be a str"):
         Grammar(3)

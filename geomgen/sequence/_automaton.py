@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from geomgen.sequence._notation import Rule, is_terminal, least_rules, unquote
+from geomgen.sequence._notation import Rule, is_terminal, least_rules, unquote, written
 
 __all__ = ["Automaton"]
 
@@ -32,8 +32,9 @@ class Automaton:
     def __init__(self, rules: tuple[Rule, ...], start: str) -> None:
         names = list(dict.fromkeys(left for left, _ in rules))
         terminals = list(dict.fromkeys(s for _, body in rules for s in body if is_terminal(s)))
-        number = {s: i for i, s in enumerate([*names, "END", *terminals])}
         self.n_rules, self.end = len(rules), len(names)
+        number = {name: i for i, name in enumerate(names)}
+        number |= {terminal: i for i, terminal in enumerate(terminals, self.end + 1)}
         self.start = number[start]
         self.lhs = np.array([number[left] for left, _ in rules] + [self.end])
         bodies = [[number[s] for s in body] for _, body in rules] + [[self.end]]
@@ -52,8 +53,7 @@ class Automaton:
         self.characters = np.zeros((len(self.lengths), max(map(len, texts), default=1)), np.uint32)
         for row, text in enumerate(texts, self.end + 1):
             self.characters[row, : len(text)] = [ord(c) for c in text]
-        most = max(sum(len(unquote(s)) for s in body if is_terminal(s)) for _, body in rules)
-        self.most_characters = max(most, 1)
+        self.most_characters = max(len(written(rule)) for rule in rules)
 
     def penalties(self, n_steps: int, dtype: Any) -> tuple[np.ndarray, int]:
         """Tabulate 0 for rules allowed and -inf for others, by top of the stack and slack.
@@ -75,32 +75,19 @@ class Automaton:
         table, width = self.penalties(n_steps, logits.dtype)
         rules = np.empty((n, n_steps), dtype=np.int64)
         depth = 2 + self.branches.room(n_steps)
-        for rows in _blocks(n, depth):
-            self._decode(logits[rows], budget, pick, table, width, depth, rules[rows])
+        for block in _blocks(n, depth):
+            stack, at = self._stacks(len(rules[block]), depth)
+            slack = np.full(len(at), n_steps - 1 - self.shortest)
+            for step in range(n_steps):
+                state = stack[at] * width
+                state += np.minimum(slack, width - 3) + 1 if budget else width - 1
+                scores = np.take(table, state, axis=0)
+                scores += logits[block, step]
+                rule = pick(scores)
+                rules[block, step] = rule
+                self.branches.push(stack, at, rule)
+                slack -= self.growth[rule] + 1
         return rules
-
-    def _decode(
-        self,
-        logits: np.ndarray,
-        budget: bool,
-        pick: Callable,
-        table: np.ndarray,
-        width: int,
-        depth: int,
-        out: np.ndarray,
-    ) -> None:
-        n, n_steps, _ = logits.shape
-        stack, at = self._stacks(n, depth)
-        spare = np.full(n, n_steps - 1 - self.least[self.start])
-        for step in range(n_steps):
-            state = stack[at] * width
-            state += np.minimum(spare, width - 3) + 1 if budget else width - 1
-            scores = np.take(table, state, axis=0)
-            scores += logits[:, step]
-            rule = pick(scores)
-            out[:, step] = rule
-            self.branches.push(stack, at, rule)
-            spare -= self.growth[rule] + 1
 
     def derive(self, rules: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Follow derivations (n, L); return which are complete, and their strings."""

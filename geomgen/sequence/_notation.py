@@ -6,7 +6,16 @@ import re
 from collections.abc import Iterable
 from math import inf
 
-__all__ = ["Rule", "check_rules", "is_terminal", "least_rules", "read_rules", "show", "unquote"]
+__all__ = [
+    "Rule",
+    "check_rules",
+    "is_terminal",
+    "least_rules",
+    "read_rules",
+    "show",
+    "unquote",
+    "written",
+]
 
 Rule = tuple[str, tuple[str, ...]]
 """Left side, and right side: names of nonterminals, and terminals in quotes as ``repr`` has it."""
@@ -41,6 +50,11 @@ def quote(characters: str) -> str:
 def show(rule: Rule) -> str:
     """Write one rule as the notation has it."""
     return f"{rule[0]} -> {' '.join(rule[1]) or repr('')}"
+
+
+def written(rule: Rule) -> str:
+    """Join the characters of a rule's terminals."""
+    return "".join(unquote(symbol) for symbol in rule[1] if is_terminal(symbol))
 
 
 def _tokens(line: str, number: int) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from geomgen.sequence._notation import Rule, is_terminal, unquote
+from geomgen.sequence._notation import Rule, is_terminal, unquote, written
 
 __all__ = ["Parser", "make_parser"]
 
@@ -33,9 +33,7 @@ class Parser:
 
     def __init__(self, rules: tuple[Rule, ...], start: str) -> None:
         lark = _lark()
-        self.most_characters = max(
-            sum(len(unquote(s)) for s in body if is_terminal(s)) for _, body in rules
-        )
+        self.most_characters = max(len(written(rule)) for rule in rules)
         texts = {unquote(s) for _, body in rules for s in body if is_terminal(s)}
         self.units = sorted(texts if _prefix_free(texts) else set("".join(texts)))
         self.names = {unit: f"_T{i}" for i, unit in enumerate(self.units)}
