@@ -25,7 +25,6 @@ from geomgen.sequence._acquisition import (
 from geomgen.sequence._domains import Box, UnitSphere, domain_of
 from geomgen.sequence._evaluating import score_strings
 from geomgen.sequence._surrogate import (
-    expected,
     fit_surrogate,
     require_botorch,
     sparse_process,
@@ -119,7 +118,7 @@ def test_with_all_codes_for_inducing_points_the_process_is_exact():
     np.testing.assert_allclose(
         ours.distribution.covariance_matrix, theirs.distribution.covariance_matrix, atol=1e-4
     )
-    np.testing.assert_allclose(expected(model, X), theirs.mean[:, 0], atol=1e-4)
+    np.testing.assert_allclose(model.expected(X), theirs.mean[:, 0], atol=1e-4)
 
 
 def test_sparse_process_is_the_formula_of_titsias():
@@ -145,7 +144,7 @@ def test_fitted_process_predicts_and_knows_its_error(max_exact):
     assert torch.equal(before[0], torch.get_rng_state())
     assert (before[1] == np.random.get_state()[1]).all()
     X = generator.uniform(-1.5, 1.5, (200, 2))
-    found = expected(model, torch.from_numpy(X)).numpy() * y.std()
+    found = model.expected(torch.from_numpy(X)).numpy() * y.std()
     assert np.mean((found - np.sin(2 * X[:, 0])) ** 2) < 0.02
     assert 0.1 < float(model.likelihood.noise.sqrt()) * y.std() < 0.3
 
@@ -363,7 +362,9 @@ def clone_with(made, **params):
 def test_validity_of_the_users_own():
     result = search(valid=lambda words: [word[1] in "bc" for word in words]).run()
     table = result.evaluations
-    assert (table["valid"] == (table["string"].str[1].isin(["b", "c"]))).all() and 0 < result.valid < 1
+    assert (
+        table["valid"] == (table["string"].str[1].isin(["b", "c"]))
+    ).all() and 0 < result.valid < 1
     assert result.n_failures == 0 and result.top(99)["string"].str[1].isin(["b", "c"]).all()
 
 

@@ -27,7 +27,7 @@ def pool_of(
     """
     best = np.argsort(-y, kind="stable")[: max(20, len(Z) // 20)]
     n_near = n // 2
-    steps = np.exp(rng.uniform(*np.log(_STEPS), (n_near, 1))) * Z.std(0)
+    steps = np.exp(rng.uniform(math.log(_STEPS[0]), math.log(_STEPS[1]), (n_near, 1))) * Z.std(0)
     near = Z[rng.choice(best, n_near)] + steps * rng.standard_normal((n_near, Z.shape[1]))
     pool = np.concatenate([domain.draw(n - n_near, rng), near])
     return domain.project(torch.from_numpy(pool)).numpy()
@@ -69,7 +69,7 @@ def refine(
         starts = pool[gain(pool[:, None]).topk(min(n_starts, len(pool))).indices]
     found, _ = gen_candidates_scipy(
         initial_conditions=starts[:, None],
-        acquisition_function=lambda Z: gain(domain.project(Z)),
+        acquisition_function=lambda Z: gain(domain.project(Z)),  # type: ignore[arg-type]
         lower_bounds=torch.from_numpy(domain.low).to(pool),
         upper_bounds=torch.from_numpy(domain.high).to(pool),
         options={"maxiter": 50},

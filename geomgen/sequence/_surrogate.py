@@ -12,7 +12,7 @@ from torch import Tensor
 
 from geomgen._random import seeded
 
-__all__ = ["expected", "fit_surrogate", "require_botorch", "sparse_process"]
+__all__ = ["fit_surrogate", "require_botorch", "sparse_process"]
 
 _KERNEL = 500  # codes at most from which scale, length, noise and mean are learnt
 _STEPS = 30  # of L-BFGS for these
@@ -36,8 +36,8 @@ def fit_surrogate(Z: Tensor, y: Tensor, max_exact: int, n_inducing: int, seed: i
 
     The kernel :math:`k(z, z') = s^2\, m_{5/2}(\|z - z'\| / \ell)` sees distances in space alone,
     which on the sphere are the chords: it is positive definite there too. Scale, length, noise
-    and mean have the greatest posterior density given at most 500 codes. All codes enter the posterior,
-    through :func:`sparse_process`.
+    and mean have the greatest posterior density given at most 500 codes. All codes enter the
+    posterior of the values, through :func:`sparse_process`.
 
     Parameters
     ----------
@@ -158,6 +158,10 @@ def sparse_process(exact: Any, Z: Tensor, y: Tensor, inducing: Tensor) -> Any:
         batch_shape = torch.Size()
         likelihood = exact.likelihood
 
+        def expected(self, X: Tensor) -> Tensor:
+            """Posterior mean alone, which needs no covariance."""
+            return mean(X) + kernel(X, inducing).to_dense() @ a
+
         def posterior(self, X: Tensor, *_: Any, **__: Any) -> Any:
             k = kernel(X, inducing).to_dense()
             cov = kernel(X).to_dense() - k @ M @ k.transpose(-1, -2)
@@ -165,9 +169,3 @@ def sparse_process(exact: Any, Z: Tensor, y: Tensor, inducing: Tensor) -> Any:
             return GPyTorchPosterior(MultivariateNormal(mean(X) + k @ a, cov + spread))
 
     return SparseProcess()
-
-
-@torch.no_grad()
-def expected(model: Any, Z: Tensor) -> Tensor:
-    """Give the posterior mean at codes, without the covariance between them."""
-    return torch.cat([model.posterior(part[:, None]).mean[:, 0, 0] for part in Z.split(1000)])

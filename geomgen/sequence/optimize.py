@@ -20,7 +20,7 @@ from geomgen.sequence._acquisition import greedy_batch, pool_of, refine, thompso
 from geomgen.sequence._domains import domain_of
 from geomgen.sequence._evaluating import Evaluator, Table, score_strings
 from geomgen.sequence._result import OptimizationResult
-from geomgen.sequence._surrogate import expected, fit_surrogate, require_botorch
+from geomgen.sequence._surrogate import fit_surrogate, require_botorch
 
 __all__ = ["LatentOptimizer"]
 
@@ -242,7 +242,7 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
 
     def _known_scores(self, strings: list[str], y: Any) -> np.ndarray:
         if y is None:
-            scores = score_strings(self.objective, strings)
+            scores = score_strings(self.objective, strings)  # type: ignore[arg-type]  # checked before
         else:
             scores = np.array(y, dtype=float)
             if scores.shape != (len(strings),):
@@ -292,7 +292,7 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
         if self.acquisition == "thompson":
             return thompson_batch(model, pool, n, draw_seed(rng)).numpy()
         with torch.no_grad():
-            best = float(expected(model, torch.from_numpy(self.codes_)).max())
+            best = float(model.expected(torch.from_numpy(self.codes_)).max())
         pool = torch.cat([refine(model, pool, best, self._domain), pool])
         return greedy_batch(model, pool, best, n).numpy()
 
