@@ -1,5 +1,6 @@
 """Strings: grammars, their vectorizers and benchmark, and autoencoders over them."""
 
+from geomgen.sequence._result import OptimizationResult
 from geomgen.sequence.evaluation import ExpressionScore, evaluate_expressions
 from geomgen.sequence.expressions import EXPRESSIONS, make_expressions
 from geomgen.sequence.grammar import Grammar
@@ -11,6 +12,7 @@ from geomgen.sequence.models import (
     GrammarRAE,
     GrammarVAE,
 )
+from geomgen.sequence.optimize import LatentOptimizer
 from geomgen.sequence.scoring import exact_reconstruction
 from geomgen.sequence.vectorizers import CharacterVectorizer, GrammarVectorizer
 
@@ -26,6 +28,8 @@ __all__ = [
     "GrammarRAE",
     "GrammarVAE",
     "GrammarVectorizer",
+    "LatentOptimizer",
+    "OptimizationResult",
     "evaluate_expressions",
     "exact_reconstruction",
     "make_expressions",

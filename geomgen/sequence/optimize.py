@@ -35,8 +35,8 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
     have unit length; candidates are drawn there and beside the best known codes.
 
     ``fit`` takes the strings known from the start; ``run`` evaluates. Calling ``run`` again goes
-    on, after pickling too: the state is in the object, and ``run(2)`` then ``run(3)`` is
-    ``run(5)``. Needs BoTorch: ``pip install "geomgen[bo]"``.
+    on, after pickling too: ``run(2)`` then ``run(3)`` is ``run(5)``. Needs BoTorch:
+    ``pip install "geomgen[bo]"``.
 
     Attributes
     ----------
@@ -110,9 +110,7 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
         objective gives a finite score.""",
     ] = None
     max_exact: Annotated[
-        Annotated[int, Interval(2)],
-        """Most codes for an exact Gaussian process, and from which the kernel of a sparse one
-        is learnt.""",
+        Annotated[int, Interval(2)], "Most codes for an exact Gaussian process, not a sparse one."
     ] = 1000
     n_inducing: Annotated[Count, "Inducing points of the sparse Gaussian process."] = 500
     n_candidates: Annotated[Count, "Codes among which each batch is chosen, at least."] = 2000
@@ -254,7 +252,7 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
 
     # ---------------------------------------------------------------------------------- rounds
     def _round(self) -> None:
-        """Choose, decode and score a batch; the state changes at the end, in one go."""
+        """Choose, decode and score a batch; the state changes at the end."""
         r = self.n_rounds_done_
         rng = np.random.RandomState(substream(self._seed, 0, r))
         y = self._utilities()
