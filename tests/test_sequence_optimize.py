@@ -220,14 +220,15 @@ def test_sphere_is_seen_by_the_codes_alone():
 @pytest.mark.parametrize("sphere", [False, True])
 def test_candidates_are_in_the_domain(sphere):
     Z = Words(sphere).fit(KNOWN).transform(KNOWN)
-    pool = pool_of(Z, np.arange(60.0), domain_of(Z), 400, np.random.RandomState(0))
-    assert pool.shape == (400, 10)
+    pool = pool_of(Z, np.arange(60.0), domain_of(Z), 4000, np.random.RandomState(0))
+    anywhere, near = pool[:200], pool[200:]
+    assert pool.shape == (4000, 10)
     if sphere:
         np.testing.assert_allclose(np.linalg.norm(pool, axis=1), 1.0)
-        assert np.abs(pool[:200].mean(0)).max() < 4 * np.sqrt(1 / 10 / 200)  # uniform: mean 0
+        assert np.abs(anywhere.mean(0)).max() < 4 * np.sqrt(1 / 10 / 200)  # uniform: mean 0
     else:
         assert (pool >= Z.min(0)).all() and (pool <= Z.max(0)).all()
-    assert np.median(cdist(pool[200:], Z[40:]).min(1)) < np.median(cdist(pool[:200], Z).min(1))
+    assert np.median(cdist(near, Z[30:]).min(1)) < np.median(cdist(anywhere, Z).min(1))
 
 
 # ------------------------------------------------------------------------------------- objective
@@ -281,7 +282,7 @@ def test_search_beats_the_known_strings_and_random_codes(acquisition, sphere):
     assert result.distinct == result.novel == random.distinct == 1
     assert not set(result.evaluations["string"]) & set(KNOWN)
     assert result.best_novel[1] < min(letters_wrong(KNOWN))
-    assert result.average_score < random.average_score - 0.5
+    assert result.average_score < random.average_score - 0.25
     codes = np.stack(result.evaluations["code"])
     if sphere:
         np.testing.assert_allclose(np.linalg.norm(codes, axis=1), 1.0)

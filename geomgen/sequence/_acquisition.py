@@ -14,19 +14,21 @@ from geomgen.sequence._domains import Box, UnitSphere
 
 __all__ = ["greedy_batch", "log_expected_improvement", "pool_of", "refine", "thompson_batch"]
 
-_STEPS = (0.05, 0.5)  # of neighbours, in standard deviations of the codes
+_BEST = 100  # codes, whose neighbours are candidates
+_STEPS = (0.1, 0.6)  # of neighbours, in standard deviations of the codes
+_SHARE = 0.05  # of candidates, from anywhere: far from all codes variance wins over the mean
 
 
 def pool_of(
     Z: np.ndarray, y: np.ndarray, domain: Box | UnitSphere, n: int, rng: np.random.RandomState
 ) -> np.ndarray:
-    """Draw candidates: a half anywhere in the domain, a half beside the best codes.
+    """Draw candidates: a few anywhere in the domain, the others beside the best codes.
 
-    A neighbour is one of the best 5 % of the codes (at least 20) moved by Gaussian noise whose
-    size is uniform in its logarithm.
+    A neighbour is one of the 100 best codes (of few, the better half) moved by Gaussian noise
+    whose size is uniform in its logarithm.
     """
-    best = np.argsort(-y, kind="stable")[: max(20, len(Z) // 20)]
-    n_near = n // 2
+    best = np.argsort(-y, kind="stable")[: min(_BEST, (len(Z) + 1) // 2)]
+    n_near = n - math.ceil(_SHARE * n)
     steps = np.exp(rng.uniform(math.log(_STEPS[0]), math.log(_STEPS[1]), (n_near, 1))) * Z.std(0)
     near = Z[rng.choice(best, n_near)] + steps * rng.standard_normal((n_near, Z.shape[1]))
     pool = np.concatenate([domain.draw(n - n_near, rng), near])
