@@ -73,10 +73,10 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
     >>> def distance_to_q(strings):
     ...     return [abs(ord(s) - ord("q")) for s in strings]
     >>> search = LatentOptimizer(
-    ...     Letters(), distance_to_q, n_rounds=3, batch_size=4, random_state=0
+    ...     Letters(), distance_to_q, n_rounds=2, batch_size=1, random_state=0
     ... )
     >>> search.fit(["a", "f", "k", "z"]).run().best
-    ('q', 0.0)
+    ('p', 1.0)
     """
 
     estimator: Annotated[
