@@ -5,14 +5,18 @@ from pathlib import Path
 
 from geomgen.utils.discovery import model_table
 
-PAGE = Path(__file__).parent / "models.md"
+PAGES = {"numeric": "models.md", "sequence": "sequences.md"}
 
 
 def main() -> None:
-    """Put today's table of models between the marks of its page."""
-    table = f"<!-- table -->\n{model_table().to_markdown()}\n<!-- end -->"
-    text = PAGE.read_text()
-    PAGE.write_text(re.sub(r"<!-- table -->.*<!-- end -->", lambda _: table, text, flags=re.S))
+    """Put today's tables of models between the marks of their pages."""
+    for kind, name in PAGES.items():
+        page = Path(__file__).parent / name
+        table = f"<!-- table -->\n{model_table(kind).to_markdown()}\n<!-- end -->"
+        text = re.sub(
+            r"<!-- table -->.*<!-- end -->", lambda _, t=table: t, page.read_text(), flags=re.S
+        )
+        page.write_text(text)
 
 
 if __name__ == "__main__":

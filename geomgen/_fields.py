@@ -106,7 +106,8 @@ def fixing(*names: str, **values: Any) -> Callable[[type[T]], type[T]]:
         if "__dataclass_fields__" in vars(cls):
             raise TypeError(f"@fixing goes under @estimator, not above it, on {cls.__name__}.")
         fixed = {**{name: getattr(cls, name, None) for name in names}, **values}
-        unknown = sorted(fixed.keys() - dict(_fields(cls)))
+        bases = [base for base in cls.__bases__ if hasattr(base, "__dataclass_fields__")]
+        unknown = sorted(fixed.keys() - {name for base in bases for name, _ in _fields(base)})
         if unknown:
             raise TypeError(f"{cls.__name__} inherits no field {unknown} that could be fixed.")
         for name, value in fixed.items():

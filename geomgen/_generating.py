@@ -82,13 +82,9 @@ class Generating(Trainable):
         n, rng = check_n_samples(n_samples), check_random_state(random_state)
         if condition is not None:
             check_conditioned(kwargs)
-        names = getattr(self, "feature_names_in_", None)
-
-        def propose(size: int) -> Any:
-            rows = self._draw_rows(size, rng, **kwargs)
-            return rows if names is None else to_frame(rows, names, self._frame_kind)
-
-        return draw_accepted(propose, n, condition, "condition")
+        return draw_accepted(
+            lambda size: self._new_rows(size, rng, **kwargs), n, condition, "condition"
+        )
 
     def sample_latent(
         self, n_samples: int = 1, random_state: Any = None, **kwargs: Any
@@ -201,6 +197,12 @@ class Generating(Trainable):
         return sampler
 
     # ---------------------------------------------------------------------------------- drawing
+    def _new_rows(self, n: int, random_state: Any, **kwargs: Any) -> Any:
+        """Draw rows as ``sample`` returns them."""
+        rows = self._draw_rows(n, random_state, **kwargs)
+        names = getattr(self, "feature_names_in_", None)
+        return rows if names is None else to_frame(rows, names, self._frame_kind)
+
     def _draw_rows(self, n: int, random_state: Any, **kwargs: Any) -> np.ndarray:
         rng = check_random_state(random_state)
         codes = self._draw_codes(n, rng, **kwargs)

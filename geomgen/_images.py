@@ -12,11 +12,11 @@ from torch import Tensor
 from geomgen._extra_terms import check_importable
 from geomgen.nn import ImageLayout
 
-__all__ = ["augmented", "check_images", "widest_layer"]
+__all__ = ["augmented", "check_images", "check_training", "widest_layer"]
 
 
 def check_images(given: Any, n_features: int) -> None:
-    """Raise if what an estimator is told of images does not suit it, or its rows."""
+    """Raise if what an estimator is told of images does not suit its rows."""
     if given.image_shape is not None:
         layout = ImageLayout.of(given.image_shape)
         if layout.n_features != n_features:
@@ -29,6 +29,10 @@ def check_images(given: Any, n_features: int) -> None:
             f"architecture={given.architecture!r} needs image_shape, such as (28, 28) or "
             "(3, 32, 32), to know how the pixels of an image lie in a row."
         )
+
+
+def check_training(given: Any) -> None:
+    """Raise if what is done to batches does not suit an estimator."""
     if given.augment is not None:
         check_importable("augment", given.augment)
     if given.precision == "bf16" and given.dtype_ == np.float64:

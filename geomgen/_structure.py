@@ -14,7 +14,14 @@ from torch import Tensor, nn
 
 from geomgen.nn import ImageLayout, conv_decoder, conv_encoder, mlp
 
-__all__ = ["check_range", "check_widths", "has_fused", "make_network", "warn_of_scales"]
+__all__ = [
+    "check_range",
+    "check_widths",
+    "has_fused",
+    "make_network",
+    "row_network",
+    "warn_of_scales",
+]
 
 _APART = 1e3  # ratio of deviations from which a column hardly counts: a millionth of the loss
 
@@ -31,7 +38,7 @@ def make_network(
     """
     own = getattr(given, name)
     if own is None:
-        return _make_own(name, given, n_in, n_out, generator)
+        return given._network(name, n_in, n_out, generator)
     if isinstance(own, nn.Module):
         return copy.deepcopy(own)
     made = own(n_in, n_out) if callable(own) else own
@@ -42,9 +49,10 @@ def make_network(
     return made
 
 
-def _make_own(
+def row_network(
     name: str, given: Any, n_in: int, n_out: int, generator: torch.Generator
 ) -> nn.Module:
+    """Make the package's own encoder or decoder of rows of numbers, or of images."""
     style = {"activation": given.activation, "norm": given.norm, "generator": generator}
     encodes = name == "encoder"
     if given.architecture == "mlp":

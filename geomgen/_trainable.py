@@ -22,7 +22,7 @@ from geomgen._extra_terms import check_extra_terms, extra_terms
 from geomgen._fields import check_fields, estimator
 from geomgen._frames import frame_kind
 from geomgen._history import history_frame
-from geomgen._images import augmented, check_images, widest_layer
+from geomgen._images import augmented, check_images, check_training, widest_layer
 from geomgen._parameters import Parameters
 from geomgen._random import draw_seed, generator, substream
 from geomgen._structure import (
@@ -30,6 +30,7 @@ from geomgen._structure import (
     check_widths,
     has_fused,
     make_network,
+    row_network,
     warn_of_scales,
 )
 from geomgen._training import Net, NonFiniteLoss, Terms
@@ -109,6 +110,15 @@ class Trainable(Parameters, ABC):
             *(self._make_prior(), self._manifold),
         )
 
+    def _network(self, name: str, n_in: int, n_out: int, start: torch.Generator) -> nn.Module:
+        """Make an ``"encoder"`` or a ``"decoder"`` of the package's own."""
+        return row_network(name, self, n_in, n_out, start)
+
+    def _check_layout(self, n_features: int) -> int:
+        """Check what the networks are told of a row; count its numbers in the widest layer."""
+        check_images(self, n_features)
+        return widest_layer(self, n_features)
+
     def _make_posterior(self, encoder: nn.Module) -> Head:
         """Read the encoder's output as q(z|x)."""
         return self._posterior(encoder)
@@ -134,7 +144,8 @@ class Trainable(Parameters, ABC):
             given = X.dtype if X.dtype in (np.float32, np.float64) else np.float32
             self.dtype_ = np.dtype(given if self.dtype == "auto" else self.dtype)
         check_range(X, self.dtype_)
-        check_images(self, X.shape[1])
+        self._widest = self._check_layout(X.shape[1])
+        check_training(self)
         self._prepare(X)
         self._check_structure()
         warn_of_scales(X)
@@ -142,7 +153,7 @@ class Trainable(Parameters, ABC):
             self._check_same_structure()
             self.net_.renew(**self._net_settings())
             return X
-        self._seed, self._widest = draw_seed(self.random_state), widest_layer(self, X.shape[1])
+        self._seed = draw_seed(self.random_state)
         self.net_: Net = self._make_net().build(substream(self._seed, 0))
         self._built_with = {n: getattr(self, n) for n in (*_STRUCTURE, *self._structure)}
         self._check_networks(X)

@@ -164,14 +164,7 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, G
         ndarray of shape (n_samples, n_features)
         """
         check_is_fitted(self)
-        Z = check_array(X, dtype="numeric", input_name="X")
-        if Z.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"X has {Z.shape[1]} columns, but {type(self).__name__} decodes codes of "
-                f"{self._n_features_out} components."
-            )
-        check_range(Z, self.dtype_)
-        return self._apply(self._module.decode, Z)
+        return self._apply(self._module.decode, self._check_codes(X))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the energy distance between X and a draw; greater is better.
@@ -196,6 +189,16 @@ class GenerativeAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, G
         X = validate_data(self, X, reset=False, dtype="numeric")
         check_range(X, self.dtype_)
         return X
+
+    def _check_codes(self, X: Any) -> np.ndarray:
+        Z = check_array(X, dtype="numeric", input_name="X")
+        if Z.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {Z.shape[1]} columns, but {type(self).__name__} decodes codes of "
+                f"{self._n_features_out} components."
+            )
+        check_range(Z, self.dtype_)
+        return Z
 
     @property
     def _n_features_out(self) -> int:

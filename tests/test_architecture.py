@@ -40,6 +40,7 @@ LAYERS = [
     ["base"],
     ["calibration", "models"],
     ["diagnostics"],
+    ["sequence"],
     ["_problems", "demo", "utils", "cli"],
 ]
 

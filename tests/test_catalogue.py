@@ -14,7 +14,8 @@ from .helpers import ESTIMATORS, name
 
 ROOT = Path(geomgen.__file__).parent
 FILES = sorted(p for p in (ROOT / "models").glob("*.py") if p.name != "__init__.py")
-DOCS = ROOT.parent / "docs" / "models.md"
+DOCS = ROOT.parent / "docs"
+PAGES = {"numeric": "models.md", "sequence": "sequences.md"}
 
 ROWS = {  # of the tables, and of paper G's related work: the class that is meant
     "Standard AE": ("AE", {}),
@@ -97,8 +98,10 @@ def test_models_are_short():
     assert statistics.median(sizes.values()) <= 60, sizes
 
 
-def test_the_documented_table_is_the_discovered_one():
-    assert model_table().to_markdown() in DOCS.read_text(), "run python docs/build.py"
+@pytest.mark.parametrize("kind", PAGES)
+def test_the_documented_table_is_the_discovered_one(kind):
+    page = (DOCS / PAGES[kind]).read_text()
+    assert model_table(kind).to_markdown() in page, "run python docs/build.py"
 
 
 def test_the_table():

@@ -116,6 +116,24 @@ def test_children_of_a_fixed_class():
         check_fields(Grandchild(mode="c"))
 
 
+def test_fixing_a_field_of_any_base():
+    @estimator
+    class Other:
+        """Beside the parents."""
+
+        other: Annotated[Count, "Another."] = 1
+
+    @estimator
+    @fixing("other", "lam")
+    class Both(Other, Child):
+        """Fields of two bases, some of them fixed."""
+
+    assert "other" not in inspect.signature(Both).parameters
+    assert list(inspect.signature(Both).parameters) == [
+        *("count", "rate", "mode", "widths", "anything", "flag")
+    ]
+
+
 def test_fixing_what_is_no_field():
     with pytest.raises(TypeError, match=r"Child inherits no field \['cuont', 'shared'\]"):
         fixing("cuont", shared=4)(type("Child", (Parent,), {}))

@@ -1,12 +1,14 @@
 """Distributions over codes and rows, drawn with a generator of their own."""
 
 from geomgen.distributions.elementary import Delta, DiagonalNormal, IndependentBernoulli
+from geomgen.distributions.sequences import OneHotSequence
 from geomgen.distributions.spherical import PowerSpherical, SphericalUniform, VonMisesFisher
 
 __all__ = [
     "Delta",
     "DiagonalNormal",
     "IndependentBernoulli",
+    "OneHotSequence",
     "PowerSpherical",
     "SphericalUniform",
     "VonMisesFisher",

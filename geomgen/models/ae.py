@@ -52,9 +52,12 @@ class AE(GenerativeAutoencoder):
     _paper: ClassVar[str] = "Hinton and Salakhutdinov, 2006"
     _equation: ClassVar[str] = "paper G, Eq. 1"
 
+    def _reconstruction(self, model: LatentVariableModel, z: Tensor, x: Tensor) -> Tensor:
+        return squared_error(model.decode(z), x, self.reduction)
+
     def _objective(
         self, model: LatentVariableModel, x: Tensor, generator: torch.Generator
     ) -> Terms:
         z = model.encode(x)
-        terms = {"recon": squared_error(model.decode(z), x, self.reduction)}
+        terms = {"recon": self._reconstruction(model, z, x)}
         return self._completed(terms, model, x, z, generator)

@@ -19,6 +19,8 @@ from geomgen.nn.mixture_prior import MixturePrior
 from geomgen.nn.mlp import ACTIVATIONS, mlp
 from geomgen.nn.model import LatentVariableModel
 from geomgen.nn.priors import StandardNormal, UniformSphere
+from geomgen.nn.sequence import GatedRecurrence, sequence_decoder, sequence_encoder
+from geomgen.nn.sequence_heads import CategoricalLikelihood, GroupedLogSoftmax
 from geomgen.nn.spectral import spectrally_normalised
 from geomgen.nn.spherical_heads import PowerSphericalPosterior, VonMisesFisherPosterior
 from geomgen.nn.vamp_prior import VampPrior
@@ -27,10 +29,13 @@ __all__ = [
     "ACTIVATIONS",
     "AutoregressiveFlow",
     "BernoulliLikelihood",
+    "CategoricalLikelihood",
     "Codebook",
     "ConstantVariancePosterior",
     "FlowPosterior",
+    "GatedRecurrence",
     "GaussianLikelihood",
+    "GroupedLogSoftmax",
     "Head",
     "ImageLayout",
     "LatentVariableModel",
@@ -55,5 +60,7 @@ __all__ = [
     "conv_decoder",
     "conv_encoder",
     "mlp",
+    "sequence_decoder",
+    "sequence_encoder",
     "spectrally_normalised",
 ]

@@ -10,13 +10,16 @@ from typing import Any
 import pandas as pd
 
 import geomgen
-from geomgen import samplers
+from geomgen import samplers, sequence
 from geomgen.base import GenerativeAutoencoder
 from geomgen.samplers import LatentSampler
 
 __all__ = ["all_estimators", "all_samplers", "model_table"]
 
-_KINDS: dict[str, Any] = {"numeric": (geomgen, GenerativeAutoencoder)}
+_KINDS: dict[str, Any] = {
+    "numeric": (geomgen, GenerativeAutoencoder),
+    "sequence": (sequence, GenerativeAutoencoder),
+}
 
 
 def all_estimators(kind: str = "numeric") -> list[tuple[str, type]]:
@@ -24,8 +27,8 @@ def all_estimators(kind: str = "numeric") -> list[tuple[str, type]]:
 
     Parameters
     ----------
-    kind : {"numeric"}, default="numeric"
-        Kind of rows: numeric arrays and frames, with default-constructible estimators.
+    kind : {"numeric", "sequence"}, default="numeric"
+        Kind of rows: numeric arrays and frames; or strings. All are default-constructible.
 
     Returns
     -------
@@ -59,8 +62,13 @@ def all_samplers() -> list[tuple[str, type]]:
     return sorted(_public(samplers, LatentSampler))
 
 
-def model_table() -> pd.DataFrame:
+def model_table(kind: str = "numeric") -> pd.DataFrame:
     """List the models: where they were published, and what they are made of.
+
+    Parameters
+    ----------
+    kind : {"numeric", "sequence"}, default="numeric"
+        Kind of rows, as of :func:`all_estimators`.
 
     Returns
     -------
@@ -74,7 +82,7 @@ def model_table() -> pd.DataFrame:
     >>> model_table().loc["VAEGenerator"].to_dict()["posterior"]
     'normal'
     """
-    rows = {name: _described(cls) for name, cls in all_estimators()}
+    rows = {name: _described(cls) for name, cls in all_estimators(kind)}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
