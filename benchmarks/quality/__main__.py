@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     running.add_argument("--seeds", type=int, help="at most so many; the profile's by default")
     running.add_argument("--cache", type=Path, help="folder of trained models")
     running.add_argument("--rows", nargs="+", help="labels of rows; all by default")
+    running.add_argument("--data", nargs="+", help="names of data, such as cifar10; all by default")
     reporting = commands.add_parser("report", parents=[shared], help="print Markdown")
     reporting.add_argument("--page", type=Path, help="put it between the marks of this page")
     options = parser.parse_args(arguments)
@@ -59,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     cells = [cell for table in tables for cell in table.cells(profile)]
     if options.rows:
         cells = [cell for cell in cells if cell.row in options.rows]
+    if options.data:
+        cells = [cell for cell in cells if cell.data in options.data]
     with warnings.catch_warnings():
         for expected in EXPECTED:
             warnings.filterwarnings("ignore", expected)
