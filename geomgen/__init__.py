@@ -38,6 +38,8 @@ from geomgen import diagnostics, utils  # isort: skip  (they look at what is abo
 
 __version__ = "0.1.0.dev0"
 
+from geomgen.files import ModelFileError, load, save  # noqa: E402 (they look at all of it)
+
 __all__ = [
     "AAE",
     "AE",
@@ -56,6 +58,7 @@ __all__ = [
     "InfoVAE",
     "LISAGenerator",
     "LoRAE",
+    "ModelFileError",
     "PCAGenerator",
     "RAE",
     "RareModeCalibrator",
@@ -70,9 +73,11 @@ __all__ = [
     "WAE",
     "datasets",
     "diagnostics",
+    "load",
     "losses",
     "metrics",
     "sample",
     "samplers",
+    "save",
     "utils",
 ]
