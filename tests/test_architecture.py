@@ -28,7 +28,7 @@ TRAINING = "_acceleration _structure _extra_terms _images _batches _training _ad
 
 # Each layer may import those before it, and itself.
 LAYERS = [
-    ["_fields", "_random", "_device", "_frames", "_history", "_reservoir", "_callbacks"],
+    ["_fields", "_atomic", "_random", "_device", "_frames", "_history", "_reservoir", "_callbacks"],
     ["_draw", "_rejection"],
     ["distributions", "manifolds", "losses", "datasets"],
     [*(f"metrics.{name}" for name in METRICS), "nn"],
@@ -39,7 +39,8 @@ LAYERS = [
     [*(f"metrics.{name}" for name in JUDGES), "metrics"],
     ["base"],
     ["calibration", "models"],
-    ["diagnostics"],
+    ["diagnostics", "files"],
+    ["report"],
     ["_problems", "demo", "utils", "cli"],
 ]
 

@@ -133,7 +133,9 @@ def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
     except (ImportError, UserWarning):
         raise
     except Exception as error:  # whatever a made-up file may cause: it is refused
-        what = str(error) if isinstance(error, ModelFileError) else f"{type(error).__name__}: {error}"
+        what = (
+            str(error) if isinstance(error, ModelFileError) else f"{type(error).__name__}: {error}"
+        )
         raise ModelFileError(f"{path} holds no model that can be loaded here: {what}.") from error
 
 

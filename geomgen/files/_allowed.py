@@ -20,11 +20,11 @@ __all__ = ["find_class", "find_dtype", "find_function", "has_name", "name_class"
 
 # Public packages of scikit-learn: a file can have one of these imported, and no module by name.
 _SKLEARN = frozenset(
-    """calibration cluster compose covariance cross_decomposition decomposition discriminant_analysis
-    dummy ensemble feature_extraction feature_selection gaussian_process impute isotonic
-    kernel_approximation kernel_ridge linear_model manifold mixture model_selection multiclass
-    multioutput naive_bayes neighbors neural_network pipeline preprocessing random_projection
-    semi_supervised svm tree""".split()
+    """calibration cluster compose covariance cross_decomposition decomposition
+    discriminant_analysis dummy ensemble feature_extraction feature_selection gaussian_process
+    impute isotonic kernel_approximation kernel_ridge linear_model manifold mixture
+    model_selection multiclass multioutput naive_bayes neighbors neural_network pipeline
+    preprocessing random_projection semi_supervised svm tree""".split()
 )
 # Classes of scikit-learn that its estimators hold, and that are no estimators.
 _HELD = {

@@ -54,7 +54,9 @@ def _write_series(value: pd.Series, writer: Writer) -> Node:
 
 def _read_series(node: Node, reader: Reader) -> pd.Series:
     values, index = _read_values(node, reader), reader.read(node["index"])
-    return _checked(pd.Series(_kept(values), index=index, name=reader.read(node["name"])), pd.Series)
+    return _checked(
+        pd.Series(_kept(values), index=index, name=reader.read(node["name"])), pd.Series
+    )
 
 
 def _write_index(value: pd.Index, writer: Writer) -> Node:

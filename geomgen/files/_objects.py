@@ -12,8 +12,8 @@ from sklearn.neighbors import BallTree, KDTree
 from sklearn.tree._tree import Tree
 from torch import nn
 
-from geomgen._training import Net
 from geomgen._trainable import Trainable
+from geomgen._training import Net
 from geomgen.files._allowed import find_class, has_name, name_class
 from geomgen.files._container import ModelFileError
 from geomgen.files._graph import Kind, Node, Reader, Writer
@@ -128,26 +128,26 @@ def _read_layer(node: Node, reader: Reader) -> nn.Module:
 # ----------------------------------------------------------------------------------------- trees
 def _write_neighbours(value: Any, writer: Writer) -> Node:
     state = value.__getstate__()
-    metric, weights = state[-2], state[-1]
-    name = next(
-        (m for m in value.valid_metrics if _is_metric(metric, m)),
-        None,
-    )
+    rows, leaf_size, metric, weights = state[0], state[4], state[-2], state[-1]
+    p = metric.__getstate__()[0]  # of Minkowski's
+    name = next((m for m in value.valid_metrics if _is_metric(metric, m, p)), None)
     if name is None:
         raise writer.refusal(f"a tree with {type(metric).__name__} cannot be put into a file")
     return {
         "class": type(value).__name__,
-        "data": writer.write(np.asarray(state[0])),
-        "leaf_size": state[4],
+        "data": writer.write(np.asarray(rows)),
+        "leaf_size": leaf_size,
         "metric": name,
+        "p": {"p": p} if name == "minkowski" else {},
         "weights": None if weights is None else writer.write(np.asarray(weights)),
     }
 
 
-def _is_metric(metric: Any, name: str) -> bool:
+def _is_metric(metric: Any, name: str, p: float) -> bool:
+    given = {"p": p} if name == "minkowski" else {}
     try:
-        return type(DistanceMetric.get_metric(name)) is type(metric)
-    except (TypeError, ValueError):  # a metric with parameters that must be given
+        return type(DistanceMetric.get_metric(name, **given)) is type(metric)
+    except (TypeError, ValueError):  # a metric with other parameters, which must be given
         return False
 
 
@@ -156,12 +156,9 @@ def _read_neighbours(node: Node, reader: Reader) -> Any:
     cls = {"KDTree": KDTree, "BallTree": BallTree}[node["class"]]
     if node["metric"] not in cls.valid_metrics:
         raise ModelFileError(f"{node['metric']!r} is no metric of a {node['class']}")
-    return cls(
-        reader.read(node["data"]),
-        leaf_size=node["leaf_size"],
-        metric=node["metric"],
-        sample_weight=reader.read(node["weights"]),
-    )
+    rows, weights = reader.read(node["data"]), reader.read(node["weights"])
+    how = {"leaf_size": node["leaf_size"], "metric": node["metric"], **node["p"]}
+    return cls(rows, sample_weight=weights, **how)
 
 
 def _write_decisions(value: Any, writer: Writer) -> Node:
@@ -180,7 +177,10 @@ def _read_decisions(node: Node, reader: Reader) -> Any:
     """Make a tree whose every path ends, and asks for columns that there are."""
     n_features, n_outputs = node["shape"]
     columns = {name: np.asarray(reader.read(column)) for name, column in node["nodes"].items()}
-    tree = Tree(n_features, reader.read(node["n_classes"]), n_outputs)
+    n_classes = np.asarray(reader.read(node["n_classes"]))
+    if n_classes.shape != (n_outputs,):
+        raise ModelFileError("a tree has not the outputs that it says")
+    tree = Tree(n_features, n_classes, n_outputs)
     nodes = np.zeros(len(columns["feature"]), dtype=tree.__getstate__()["nodes"].dtype)
     for name, column in columns.items():
         nodes[name] = column

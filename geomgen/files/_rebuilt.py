@@ -40,9 +40,9 @@ def rebuilt_net(estimator: Trainable, state: dict[str, Any], device: str | None)
         raise ModelFileError(f"{str(error).rstrip('.')}; pass device= to load") from error
     net = estimator._make_net()
     make_module = net.module
-    vars(net)["module"] = state["module"]  # skorch takes a module as it is
+    net.__dict__["module"] = state["module"]  # skorch takes a module as it is
     net.initialize()
-    vars(net)["module"] = make_module
+    net.__dict__["module"] = make_module
     for name, held in state["optimizers"].items():
         if not (name.endswith("optimizer_") and name in vars(net)):
             raise ModelFileError(f"{type(estimator).__name__} has no optimizer {name!r}")

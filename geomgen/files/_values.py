@@ -79,7 +79,7 @@ def _write_array(value: np.ndarray, writer: Writer) -> Node:
 
 def _read_array(node: Node, reader: Reader) -> np.ndarray:
     dtype = None if "dtype" not in node else find_dtype(node["dtype"])
-    if dtype == object:
+    if "items" in node:
         flat = np.empty(len(node["items"]), dtype=object)
         for i, item in enumerate(node["items"]):
             flat[i] = reader.read(item)
@@ -194,7 +194,9 @@ KINDS = [
     Kind("tensor", _is_tensor, _write_tensor, _read_tensor),
     Kind("torch dtype", _of(torch.dtype), _write_torch_name, _read_torch_dtype),
     Kind("device", _of(torch.device), _write_torch_name, lambda n, r: torch.device(n["name"])),
-    Kind("class", _of(type), lambda v, w: {"name": name_class(v)}, lambda n, r: find_class(n["name"])),
+    Kind(
+        "class", _of(type), lambda v, w: {"name": name_class(v)}, lambda n, r: find_class(n["name"])
+    ),
     Kind(
         "function",
         _of(np.ufunc),
@@ -214,7 +216,7 @@ def _float(text: str) -> float:
 def _dtype_name(dtype: np.dtype) -> str:
     if dtype.names:
         raise ModelFileError(f"a file cannot hold the dtype {dtype}")
-    return dtype.str if dtype != object else "object"
+    return "object" if dtype.hasobject else dtype.str
 
 
 def _dtype(node: Node) -> np.dtype:
