@@ -39,6 +39,7 @@ from geomgen import diagnostics, utils  # isort: skip  (they look at what is abo
 __version__ = "0.1.0.dev0"
 
 from geomgen.files import ModelFileError, load, save  # noqa: E402 (they look at all of it)
+from geomgen.reporting import Report, report  # noqa: E402
 
 __all__ = [
     "AAE",
@@ -62,6 +63,7 @@ __all__ = [
     "PCAGenerator",
     "RAE",
     "RareModeCalibrator",
+    "Report",
     "SpectralNormAE",
     "SphericalAE",
     "SphericalVAE",
@@ -76,6 +78,7 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "report",
     "sample",
     "samplers",
     "save",

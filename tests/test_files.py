@@ -272,10 +272,9 @@ def test_arrays_keep_their_layout(again):
         "mask": np.array([True, False]),
     }
     scaler.others_ = others = [
-        np.float32(0.1), np.str_("x"), -0.0, float("inf"), 2**80,
-         b"\x00\xff",
-        {1: "a", (2, 3): {4}}, frozenset({1}), slice(1, None, 2), np.dtype("float16"), torch.float64,
-        torch.device("cpu"), np.float64, int, np.log,
+        np.float32(0.1), np.str_("x"), -0.0, float("inf"), 2**80, b"\x00\xff",
+        {1: "a", (2, 3): {4}}, frozenset({1}), slice(1, None, 2), np.dtype("float16"),
+        torch.float64, torch.device("cpu"), np.float64, int, np.log,
     ]  # fmt: skip
     other = again(scaler)
     for key, array in arrays.items():

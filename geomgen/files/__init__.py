@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
-import platform
 import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import sklearn
-import torch
 from sklearn.utils.validation import check_is_fitted
 
-import geomgen
 from geomgen._atomic import write_atomically
 from geomgen._device import resolve_device
+from geomgen._versions import versions
 from geomgen.files import _frames, _objects, _values
 from geomgen.files._container import ModelFileError, pack, unpack
 from geomgen.files._graph import Reader, Writer
@@ -76,7 +72,7 @@ def save(fitted: Any, path: str | os.PathLike[str], *, overwrite: bool = False) 
         tree = writer.write(fitted)
     except RecursionError as error:
         raise ModelFileError(f"Cannot save {type(fitted).__name__}: it contains itself.") from error
-    document = {"model": tree, "versions": _versions()}
+    document = {"model": tree, "versions": versions()}
     return write_atomically(path, pack(document, writer.tensors), overwrite)
 
 
@@ -139,14 +135,8 @@ def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
         raise ModelFileError(f"{path} holds no model that can be loaded here: {what}.") from error
 
 
-def _versions() -> dict[str, str]:
-    versions = {"geomgen": geomgen.__version__, "python": platform.python_version()}
-    packages = {"numpy": np, "scikit-learn": sklearn, "torch": torch}
-    return versions | {name: str(package.__version__) for name, package in packages.items()}
-
-
 def _warn_of_versions(saved: dict[str, str], name: str) -> None:
-    here = _versions()
+    here = versions()
     other = [
         f"{package} {saved[package]} (here {here[package]})"
         for package in ("scikit-learn", "torch")
