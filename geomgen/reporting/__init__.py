@@ -155,7 +155,7 @@ def report(
     >>> made.verdicts.loc["Are training rows copied?", "status"]
     'good'
     """
-    seed, floors = (int(s) for s in check_random_state(random_state).randint(2**31, size=2))
+    floors, seed = (int(s) for s in check_random_state(random_state).randint(2**31, size=2))
     bench = Bench(
         X_train,
         X_test,

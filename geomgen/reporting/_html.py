@@ -31,12 +31,15 @@ _CSS = """
 .geomgen li.poor { border-left-color: #b35900 !important; }
 .geomgen li.bad { border-left-color: #c0202b !important; }
 .geomgen li strong { display: block; }
+.geomgen li em { font-style: normal; font-weight: 600; font-size: .8rem; padding: 0 .4rem;
+  border-radius: .2rem; background: #eceff3; }
 .geomgen .scroll { overflow-x: auto; }
 .geomgen table { border-collapse: collapse; font-size: .88rem; margin: .6rem 0; }
 .geomgen th, .geomgen td { padding: .25rem .7rem; text-align: right;
   border-bottom: 1px solid #e6eaef; font-variant-numeric: tabular-nums; }
 .geomgen thead th { background: #f3f5f8; border-bottom: 1px solid #b9c2ce; }
-.geomgen th[scope=row], .geomgen td.text { text-align: left; font-weight: normal; }
+.geomgen th:first-child, .geomgen .text { text-align: left; }
+.geomgen th[scope=row] { font-weight: normal; }
 .geomgen td.text { max-width: 38rem; overflow-wrap: anywhere; }
 .geomgen figure { margin: 1rem 0; }
 .geomgen figure img { max-width: 100%; height: auto; }
@@ -64,7 +67,7 @@ def verdicts(rows: pd.DataFrame) -> str:
     """List what was found: the index is the question, with columns status and verdict."""
     items = [
         f'<li class="{escape(row.status)}"><strong>{escape(str(name))}</strong>'
-        f"{escape(row.verdict)}</li>"
+        f"<em>{escape(row.status)}</em> {escape(row.verdict)}</li>"
         for name, row in rows.iterrows()
     ]
     return f'<ul class="verdicts">{"".join(items)}</ul>'
@@ -73,7 +76,10 @@ def verdicts(rows: pd.DataFrame) -> str:
 def table(frame: pd.DataFrame) -> str:
     """Write a table: numbers to four digits, texts to the left."""
     first = "" if frame.index.name is None else frame.index.name
-    head = "".join(f'<th scope="col">{escape(str(c))}</th>' for c in [first, *frame.columns])
+    texts = {c for c in frame if frame[c].map(lambda value: isinstance(value, str)).any()}
+    head = f'<th scope="col">{escape(str(first))}</th>' + "".join(
+        f'<th scope="col"{" class=text" if c in texts else ""}>{escape(str(c))}</th>' for c in frame
+    )
     body = [
         f'<tr><th scope="row">{escape(str(name))}</th>{"".join(map(_cell, row))}</tr>'
         for name, row in zip(frame.index, frame.itertuples(index=False), strict=True)

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state
 
 from geomgen.metrics import (
     MembershipInference,
@@ -70,18 +69,16 @@ class Measured:
 
     def __post_init__(self) -> None:
         bench = self.bench
-        draw, table, attack = (int(s) for s in check_random_state(self.seed).randint(2**31, size=3))
-        self.drawn, labels = _draw(self.fitted, bench, draw)
+        self.drawn, labels = _draw(self.fitted, bench, self.seed)
         if labels is not None and bench.target is None:
             bench.extras = (*bench.extras, "train_on_synthetic")
-        self.metrics = bench.table(
-            (self.drawn, labels) if labels is not None else self.drawn, table
-        )
+        drawn = self.drawn if labels is None else (self.drawn, labels)
+        self.metrics = bench.table(drawn, self.seed)  # as ``evaluate`` would
         samples = (bench.X_train, bench.X_test, self.drawn)
         self.encoded = tuple(np.asarray(bench.encoder.transform(X), float) for X in samples)
         train, test, drawn = self.encoded
         self.memorisation = memorisation(drawn, train, test)
-        self.attack = membership_inference(drawn, train, test, random_state=attack)
+        self.attack = membership_inference(drawn, train, test, random_state=self.seed)
         self.verdicts = self._verdicts()
 
     def _verdicts(self) -> pd.DataFrame:

@@ -49,6 +49,11 @@ def _summary(found: Measured) -> list[str]:
             f"fitted to and {m} that it has not seen, of {p} columns."
         ),
         html.verdicts(found.verdicts),
+        html.note(
+            "Good: as fresh real rows would be, as far as so many rows can tell. Poor: within twice "
+            "the floor, or leaning to one side. Bad: the rest. Of ten such questions, a perfect "
+            "generator fails one now and then."
+        ),
     ]
 
 
@@ -103,7 +108,7 @@ def _rare(found: Measured) -> list[str]:
     lift = float(lines["value"].iloc[0])
     return [
         html.paragraph(
-            f"The rare class is {found.bench.rare_label!r}, at a rate of {rate:.4g} among the rows "
+            f"The rare class is {found.bench.rare_label}, at a rate of {rate:.4g} among the rows "
             "trained on. A judge, which is trained on the real rows, says which generated rows "
             "belong to it."
         ),
@@ -174,25 +179,25 @@ def _usefulness(found: Measured) -> list[str]:
 
 
 def _codes(found: Measured) -> list[str]:
+    fitted, rows = found.fitted, found.bench.X_test[:_MOST_CODES]
     try:
-        model, rows = open_fitted(found.fitted, found.bench.X_test)
+        model, _ = open_fitted(fitted, rows)
     except TypeError:  # a mixture, say, or rows
         return [html.note("This generator has no codes to look at.")]
-    rows = rows[:_MOST_CODES]
     labels = None if found.bench.labels is None else found.bench.labels[1][: len(rows)]
     figure, axes = figures.empty(1, 2, 10, 3.6)
-    LatentDisplay.from_estimator(model, rows, labels, random_state=found.seed, ax=axes[0])
+    LatentDisplay.from_estimator(fitted, rows, labels, random_state=found.seed, ax=axes[0])
     second, (pair,) = figures.empty(1, 2, 10, 3.2)
-    SpectrumDisplay.from_estimator(model, rows, ax=pair[0])
+    SpectrumDisplay.from_estimator(fitted, rows, ax=pair[0])
     if len(model.history_) > 1:
         HistoryDisplay.from_estimator(model, ax=pair[1])
     else:
         pair[1].set_axis_off()
-    consistency = encoder_decoder_consistency(model, rows, random_state=found.seed)
+    consistency = encoder_decoder_consistency(fitted, rows, random_state=found.seed)
     return [
-        html.paragraph(f"{collapse(model, rows).summary}."),
-        html.paragraph(f"{directional_spectrum(model, rows).summary}."),
-        html.paragraph(f"{consistency.summary}."),
+        html.paragraph(f"Use of the codes: {collapse(fitted, rows).summary}."),
+        html.paragraph(f"Spectrum: {directional_spectrum(fitted, rows).summary}."),
+        html.paragraph(f"Encoder and decoder: {consistency.summary}."),
         html.figure(figure, "Codes of held-out rows, and draws of the sampler."),
         html.figure(second, "Spectrum of the codes' directions; the training."),
     ]
