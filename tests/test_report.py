@@ -220,6 +220,7 @@ def test_in_a_notebook(made):
     assert shown in made.html and "<html" not in shown
     Page(shown)
     assert repr(made).startswith("<Report: Report on VAEGenerator, ")
+    assert report(TRAIN, TRAIN, TEST, **FAST).title == "Report on generated rows"
     assert report(MIXTURE, TRAIN, TEST, title="A <title>", **FAST).title == "A <title>"
 
 

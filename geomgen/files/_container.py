@@ -61,7 +61,10 @@ def unpack(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, np.ndar
     found = _SUM.findall(content[: 8 + size])
     if len(found) != 1:
         raise ModelFileError(f"{name} is not a geomgen file: it has no checksum.")
-    if hashlib.sha256(_with_sum(content, _NO_SUM)).hexdigest().encode() != found[0]:
+    header = content[: 8 + size]
+    digest = hashlib.sha256(_with_sum(header, _NO_SUM))
+    digest.update(memoryview(content)[len(header) :])  # no second copy of the weights
+    if digest.hexdigest().encode() != found[0]:
         raise ModelFileError(f"{name} was altered or cut short: its checksum is not that it has.")
     try:
         metadata = json.loads(content[8 : 8 + size])["__metadata__"]

@@ -168,8 +168,11 @@ def report(
         n_repeats=n_repeats,
         seed=floors,
     )
+    model = last_step(fitted)
+    given = isinstance(fitted, tuple) or hasattr(fitted, "__array__")
+    name = "generated rows" if given else type(model).__name__
     settings = {
-        "generator": fitted if hasattr(fitted, "get_params") else type(fitted).__name__,
+        "generator": fitted if hasattr(fitted, "get_params") else name,
         "random_state": random_state,
         "rows fitted to": len(bench.X_train),
         "rows held out": len(bench.X_test),
@@ -181,6 +184,6 @@ def report(
         "comparisons behind each floor": n_repeats,
     }
     found = Measured(fitted, bench, settings, seed)
-    title = f"Report on {type(last_step(fitted)).__name__}" if title is None else title
+    title = f"Report on {name}" if title is None else title
     body = _html.fragment(title, sections(found))
     return Report(title, found.verdicts, found.metrics, body)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from geomgen.metrics._tables import is_numeric
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["associations", "distances", "empty", "lifts", "marginals"]
 
@@ -20,6 +21,9 @@ _MOST_WRITTEN = 24  # names of columns beside a map of them
 
 def empty(n_rows: int, n_columns: int, width: float, height: float) -> tuple[Figure, Any]:
     """Make a figure that no backend and no global state knows of."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # half a second, for few users
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(n_rows, n_columns, squeeze=False)

@@ -23,6 +23,7 @@ _MOST_SHOWN = 12  # columns in pictures, the worst first
 _MOST_LISTED = 50  # columns in tables
 _MOST_MAPPED = 30  # columns in maps of associations
 _MOST_CODES = 2000  # rows that diagnostics look at
+_MOST_ROWS = 5000  # held-out rows in a picture of distances
 
 Section = tuple[str, str, list[str]]
 
@@ -50,7 +51,7 @@ def _summary(found: Measured) -> list[str]:
         ),
         html.verdicts(found.verdicts),
         html.note(
-            "Good: as fresh real rows would be, as far as so many rows can tell. Poor: within twice "
+            "Good: as fresh real rows are, as far as so many rows can tell. Poor: within twice "
             "the floor, or leaning to one side. Bad: the rest. Of ten such questions, a perfect "
             "generator fails one now and then."
         ),
@@ -132,7 +133,7 @@ def _privacy(found: Measured) -> list[str]:
     train, test, drawn = found.encoded
     to_train = {
         "generated": nearest(drawn, train)[0][:, 0],
-        "held-out": nearest(test, train)[0][:, 0],
+        "held-out": nearest(test[:_MOST_ROWS], train)[0][:, 0],
     }
     attacked = pd.DataFrame(
         {"value": [attack.accuracy, attack.auc], "low": [attack.interval[0], np.nan],
