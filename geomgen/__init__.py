@@ -38,6 +38,9 @@ from geomgen import diagnostics, sequence, utils  # isort: skip  (they look at w
 
 __version__ = "0.1.0.dev0"
 
+from geomgen.files import ModelFileError, load, save  # noqa: E402 (they look at all of it)
+from geomgen.reporting import Report, report  # noqa: E402
+
 __all__ = [
     "AAE",
     "AE",
@@ -56,9 +59,11 @@ __all__ = [
     "InfoVAE",
     "LISAGenerator",
     "LoRAE",
+    "ModelFileError",
     "PCAGenerator",
     "RAE",
     "RareModeCalibrator",
+    "Report",
     "SpectralNormAE",
     "SphericalAE",
     "SphericalVAE",
@@ -70,10 +75,13 @@ __all__ = [
     "WAE",
     "datasets",
     "diagnostics",
+    "load",
     "losses",
     "metrics",
+    "report",
     "sample",
     "samplers",
+    "save",
     "sequence",
     "utils",
 ]
