@@ -34,7 +34,7 @@ from geomgen.models import (
 )
 from geomgen.pipeline import sample
 
-from geomgen import diagnostics, utils  # isort: skip  (they look at what is above)
+from geomgen import diagnostics, tabular, utils  # isort: skip  (they look at what is above)
 
 __version__ = "0.1.0.dev0"
 
@@ -74,5 +74,6 @@ __all__ = [
     "metrics",
     "sample",
     "samplers",
+    "tabular",
     "utils",
 ]

@@ -39,6 +39,7 @@ LAYERS = [
     [*(f"metrics.{name}" for name in JUDGES), "metrics"],
     ["base"],
     ["calibration", "models"],
+    ["tabular"],
     ["diagnostics"],
     ["_problems", "demo", "utils", "cli"],
 ]
