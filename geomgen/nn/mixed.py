@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -46,6 +46,7 @@ class MixedLikelihood(Head):
             found[kind] += range(start, stop)
         for kind, columns in found.items():
             self.register_buffer(f"_{kind}", torch.tensor(columns, dtype=torch.long))
+        self.kinds = [kind for kind, _ in blocks]
         self.sizes = tuple(width for kind, width in blocks if kind == "categorical")
 
     def forward(self, z: Tensor) -> MixedColumns:
@@ -53,7 +54,7 @@ class MixedLikelihood(Head):
         return self._read(self.outputs(z))
 
     def _read(self, outputs: Tensor) -> MixedColumns:
-        readings = {
+        readings: dict[str, Callable[[Tensor], Distribution]] = {
             "gaussian": self.gaussian,
             "bernoulli": IndependentBernoulli,
             "categorical": lambda logits: IndependentCategorical(logits, self.sizes),
@@ -71,7 +72,7 @@ class MixedLikelihood(Head):
     def calibrated(self, p: Distribution, x: Tensor) -> Distribution:
         """Let the Gaussian features' head learn from the rows what it does."""
         assert isinstance(p, MixedColumns)
-        if not len(self._gaussian):
+        if not any(kind == "gaussian" for kind in self.kinds):
             return p
         (columns, part), *others = p.parts
         return MixedColumns([(columns, self.gaussian.calibrated(part, x[..., columns])), *others])

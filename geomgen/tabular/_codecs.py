@@ -133,20 +133,27 @@ class CategoryCodec(Codec):
             return self.points_[codes]
         return np.eye(len(self.shares_))[codes]
 
-    def _probabilities(self, features: np.ndarray) -> np.ndarray:
+    def _probabilities(self, features: np.ndarray, narrowness: float | None) -> np.ndarray:
         if self.points_ is None:
             return features
         squares = (self.points_**2).sum(1) - 2 * features @ self.points_.T
-        logits = np.log(self.shares_) - self.narrowness_ * squares
+        logits = np.log(self.shares_) - (narrowness or self.narrowness_) * squares
         P = np.exp(logits - logits.max(1, keepdims=True))
         return P / P.sum(1, keepdims=True)
 
     def correction(self, real: np.ndarray, drawn: np.ndarray, sharp: bool) -> Any:
-        shares = self._probabilities(real).mean(0)
-        return StateReader(sharp).fit(self._probabilities(drawn), shares)
+        shares, narrowness = self._probabilities(real, None).mean(0), None
+        if self.points_ is not None:  # as wide as draws are away from the points
+            squares = (self.points_**2).sum(1) - 2 * drawn @ self.points_.T
+            away = np.median((drawn**2).sum(1) + squares.min(1))
+            narrowness = min(self.narrowness_, drawn.shape[1] / (2 * max(away, 1e-12)))
+            sharp = False
+        reader = StateReader(sharp).fit(self._probabilities(drawn, narrowness), shares)
+        return reader, narrowness
 
     def decode(self, features: np.ndarray, rng: np.random.RandomState, correction: Any) -> Values:
-        codes = (correction or StateReader()).draw(self._probabilities(features), rng)
+        reader, narrowness = correction or (StateReader(), None)
+        codes = reader.draw(self._probabilities(features, narrowness), rng)
         pool = np.empty(len(self.shares_), dtype=self.dtype_)
         for k, value in enumerate(self.values_):
             pool[k] = value

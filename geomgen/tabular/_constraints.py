@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Callable
 from functools import reduce
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -253,7 +253,7 @@ def _comparable(X: Any, name: Any) -> np.ndarray:
     return data
 
 
-def _named(node: Any) -> bool:
+def _named(node: Any) -> TypeGuard[ast.Name]:
     return isinstance(node, ast.Name)
 
 

@@ -48,13 +48,14 @@ class Engine:
     def fit(self, encoder: TableEncoder, X: Any, target: Target | None, seed: int) -> Engine:
         """Train the model on the features, and learn to read it."""
         self.encoder, self.target = encoder, target
-        self.labels_ = None if target is None or target.classes_ is None else target.codes_
+        self.labels_: Any = None if target is None or target.classes_ is None else target.codes_
         self.keep_ = self._columns_kept()
         blocks = self._blocks()
         features = encoder.transform(X)[:, self.keep_]
         own = not isinstance(self.model, str)
         self.name_ = type(self.model).__name__ if own else self.model
-        self.model_, self.models_ = None, None
+        self.model_: Any = None
+        self.models_: Any = None
         if features.shape[1]:
             if self.name_ == "auto":
                 self.name_ = choose_model(blocks)

@@ -228,8 +228,8 @@ def _to_polars(storage: Storage, name: Any, values: Values) -> Any:
 
     missing: Any = values.missing
     if storage.kind == "discrete":
-        data = [None if gone else value for value, gone in zip(values.data, missing, strict=True)]
-        return polars.Series(name, data, dtype=storage.dtype)
+        plain = [None if gone else value for value, gone in zip(values.data, missing, strict=True)]
+        return polars.Series(name, plain, dtype=storage.dtype)
     data = np.where(missing, 0, values.data)
     column = polars.Series(name, data if storage.dtype.is_float() else data.astype(np.int64))
     column = column.cast(storage.dtype)

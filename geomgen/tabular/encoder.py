@@ -113,8 +113,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         check_fields(self)
         names = column_names(X)
         unknown = [name for name in self.kinds or {} if name not in names]
-        wrong = [kind for kind in (self.kinds or {}).values() if kind not in _KINDS]
-        if unknown or wrong:
+        if unknown or not set((self.kinds or {}).values()) <= set(_KINDS):
             raise ValueError(
                 f"kinds={self.kinds!r} must map columns of X ({unknown} are none) to {_KINDS}."
             )
@@ -128,7 +127,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self._seed = substream(seed, len(names))
         pandas = isinstance(X, pd.DataFrame)
         self.library_ = "pandas" if pandas else "polars"
-        self.header_, self.index_name_ = (X.columns, X.index.name) if pandas else (None, None)
+        self.header_: Any = X.columns if pandas else None
+        self.index_name_: Any = X.index.name if pandas else None
         self.feature_names_in_ = np.empty(len(names), dtype=object)
         self.feature_names_in_[:] = names
         self.n_features_in_ = len(names)
