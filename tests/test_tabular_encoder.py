@@ -30,7 +30,7 @@ def table(n=150, seed=0):
             "floats": rng.normal(size=n),
             "float32": rng.normal(size=n).astype("float32"),
             "cents": rng.normal(size=n).round(2),
-            "zeros": np.where(rng.random_sample(n) < 0.7, 0, rng.exponential(100, n)),
+            "zeros": np.where(rng.random_sample(n) < 0.9, 0, rng.exponential(100, n)),
             "heavy": np.r_[rng.normal(size=n - 1), 1e6],
             "gaps": thinned(rng, rng.normal(size=n)).astype(float),
             "Int64": pd.array(thinned(rng, rng.randint(0, 50, n)), dtype="Int64"),

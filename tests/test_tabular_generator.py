@@ -30,8 +30,8 @@ def claims(n=400, seed=0):
     rng = np.random.RandomState(seed)
     fraud = rng.random_sample(n) < 0.1
     amount = np.where(fraud, 900, 100) + rng.exponential(50, n)
-    amount[rng.random_sample(n) < 0.6] = 0
-    amount[rng.random_sample(n) < 0.1] = np.nan
+    amount[rng.random_sample(n) < 0.9] = 0
+    amount[rng.random_sample(n) < 0.05] = np.nan
     start = pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(rng.randint(0, 300, n), unit="D")
     country = np.where(fraud, "XX", rng.choice(["AA", "BB"], n))
     low = rng.randint(0, 50, n)
@@ -228,6 +228,13 @@ def test_conditions_on_other_columns(generator):
     assert (drawn["low"] > 25).all()
     missing = generator.sample(5, random_state=0, conditions={"amount": None})
     assert missing["amount"].isna().all()
+
+
+def test_conditions_change_the_shares_of_classes(generator):
+    drawn = generator.sample(200, random_state=0, conditions={"country": "XX"})
+    assert drawn["fraud"].mean() > 0.9  # it is of hardly any other row
+    drawn = generator.sample(200, random_state=0, conditions={"country": ["AA", "BB"]})
+    assert drawn["fraud"].mean() < 0.02
 
 
 def test_balance(generator):

@@ -114,9 +114,8 @@ class ModeScale:
 def make_scale(name: str, x: np.ndarray) -> Any:
     """Make an unfitted scale; ``"auto"`` takes normal scores where outliers would rule."""
     if name == "auto":
-        spread = x.std()
-        heavy = spread > 0 and np.abs(x - np.median(x)).max() > 30 * spread
-        name = "quantile" if heavy else "standard"
+        low, high = np.quantile(x, [0.01, 0.99])
+        name = "quantile" if x.std() > 30 * (high - low) else "standard"
     return {"standard": StandardScale, "quantile": QuantileScale, "modes": ModeScale}[name]()
 
 

@@ -64,7 +64,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Literal["auto", "standard", "quantile", "modes"],
         """Scale of numbers: mean 0 and variance 1; normal scores; or standard units within the
         likeliest component of a mixture, a state of its own. ``"auto"`` is the first, and normal
-        scores where a value is more than 30 standard deviations from the median.""",
+        scores where a standard deviation is 30 times as wide as the middle 98 % of the values.""",
     ] = "auto"
     categorical: Annotated[
         Literal["auto", "onehot", "embedding"],
@@ -75,7 +75,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     n_embedding: Annotated[Count, "Dimensions of the points that stand for categories."] = 16
     spike_share: Annotated[
         Fraction, "Share of the rows from which one number's rows are a state of their own."
-    ] = 0.5
+    ] = 0.8
     kinds: Annotated[
         dict | None,
         """What columns are to be taken for, by their names, where the dtype misleads:

@@ -189,9 +189,9 @@ class TableGenerator(BaseEstimator):
         conditions : dict of column to value, optional
             What rows must have: a value, a list of values, or a function of the column that
             returns one bool a row. A class of the target is drawn from its own density; other
-            conditions are met by drawing again.
+            conditions are met by drawing again, and leave the classes the shares they have then.
         balance : dict of class to share or "equal", optional
-            Shares of the target's classes among the rows; by default those of the training rows.
+            Shares of the target's classes; by default those of the training rows.
 
         Returns
         -------
@@ -211,7 +211,7 @@ class TableGenerator(BaseEstimator):
         check_columns(asked, self.encoder_.codecs_)
         shares, asked = split_shares(self._target, asked, balance)
         accept, what = acceptance(asked, self._constraints)
-        if shares is None or accept is None:
+        if shares is None or accept is None or (asked and balance is None):
             propose = partial(self._propose, shares=shares, rng=rng)
             return draw_accepted(propose, n, accept, what)
         counts = stratified_counts(shares, n, rng)
