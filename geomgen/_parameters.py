@@ -48,8 +48,9 @@ class Parameters(CallbackSupportMixin, BaseEstimator):
         list | None,
         """Kinds of the features, in their order: pairs of ``"gaussian"``, ``"bernoulli"`` or
         ``"categorical"`` (the one-hot columns of one variable) and a number of features, such as
-        ``[("gaussian", 6), ("categorical", 3)]``. The decoder then gives means and probabilities,
-        and reconstruction is minus a log-likelihood where the squared error does not suit.""",
+        ``[("gaussian", 6), ("categorical", 3)]``; ``"embedding"`` is for points that stand for
+        categories, Gaussian but without residual noise. The decoder then gives means and
+        probabilities, and reconstruction is minus a log-likelihood where the squared error does not suit.""",
     ] = None
     encoder: Annotated[
         Any,

@@ -115,7 +115,7 @@ def test_residual_noise_is_for_gaussian_columns():
     "blocks,message",
     [
         ([("gaussian", 7)], "make up 7 features, but X has 8"),
-        ([("poisson", 8)], "one of gaussian, bernoulli, categorical"),
+        ([("poisson", 8)], "one of gaussian, bernoulli, categorical, embedding"),
         (["gaussian"], "pair of a kind"),
         ([("gaussian", 0), ("categorical", 8)], "int of at least 1"),
     ],

@@ -122,7 +122,7 @@ def test_blocks_describe_the_features():
         ("gaussian", 1),
         *(("categorical", 2), ("gaussian", 1)),  # missing, or not
         *(("categorical", 2), ("gaussian", 1)),  # zero, or not
-        *(("categorical", 3), ("categorical", 2), ("gaussian", 16)),
+        *(("categorical", 3), ("categorical", 2), ("embedding", 16)),
     ]
     features, start = encoder.transform(X), 0
     for kind, width in encoder.blocks_:

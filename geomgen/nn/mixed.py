@@ -14,7 +14,8 @@ from geomgen.nn.heads import Head
 
 __all__ = ["FEATURE_KINDS", "MixedLikelihood"]
 
-FEATURE_KINDS = ("gaussian", "bernoulli", "categorical")
+_PARTS = ("gaussian", "bernoulli", "categorical")
+FEATURE_KINDS = (*_PARTS, "embedding")
 
 
 class MixedLikelihood(Head):
@@ -30,7 +31,8 @@ class MixedLikelihood(Head):
         Means, log-odds and logits.
     blocks : sequence of (str, int)
         Kind and number of features of each block, in the order of the columns: ``"gaussian"``,
-        ``"bernoulli"``, or ``"categorical"``, the one-hot columns of one variable.
+        ``"bernoulli"``, ``"categorical"``, the one-hot columns of one variable, or
+        ``"embedding"``, a point that stands for a category, Gaussian too.
     gaussian : Head
         A head over an identity, which says what the Gaussian features' distribution is.
     """
@@ -41,9 +43,10 @@ class MixedLikelihood(Head):
         edges = [0]
         for _, width in blocks:
             edges.append(edges[-1] + width)
-        found: dict[str, list[int]] = {kind: [] for kind in FEATURE_KINDS}
+        found: dict[str, list[int]] = {kind: [] for kind in _PARTS}
         for (kind, _), (start, stop) in zip(blocks, pairwise(edges), strict=True):
-            found[kind] += range(start, stop)
+            part = "gaussian" if kind == "embedding" else kind
+            found[part] += range(start, stop)
         for kind, columns in found.items():
             self.register_buffer(f"_{kind}", torch.tensor(columns, dtype=torch.long))
         self.kinds = [kind for kind, _ in blocks]
@@ -59,7 +62,7 @@ class MixedLikelihood(Head):
             "bernoulli": IndependentBernoulli,
             "categorical": lambda logits: IndependentCategorical(logits, self.sizes),
         }
-        columns = {kind: getattr(self, f"_{kind}") for kind in FEATURE_KINDS}
+        columns = {kind: getattr(self, f"_{kind}") for kind in _PARTS}
         return MixedColumns(
             [(at, readings[kind](outputs[..., at])) for kind, at in columns.items() if len(at)]
         )
@@ -72,7 +75,7 @@ class MixedLikelihood(Head):
     def calibrated(self, p: Distribution, x: Tensor) -> Distribution:
         """Let the Gaussian features' head learn from the rows what it does."""
         assert isinstance(p, MixedColumns)
-        if not any(kind == "gaussian" for kind in self.kinds):
+        if not set(self.kinds) & {"gaussian", "embedding"}:
             return p
         (columns, part), *others = p.parts
         return MixedColumns([(columns, self.gaussian.calibrated(part, x[..., columns])), *others])

@@ -116,7 +116,7 @@ class CategoryCodec(Codec):
         self.points_ = rng.standard_normal((k, n_embedding)) / np.sqrt(n_embedding)
         apart = ((self.points_[:, None] - self.points_) ** 2).sum(-1) + 1e9 * np.eye(k)
         self.narrowness_ = 20 / apart.min()
-        self.blocks = [("gaussian", n_embedding)]
+        self.blocks = [("embedding", n_embedding)]
         self.names = [f"_embedding{i}" for i in range(n_embedding)]
 
     def encode(self, name: Any, values: Values) -> np.ndarray:
