@@ -50,7 +50,8 @@ class Parameters(CallbackSupportMixin, BaseEstimator):
         ``"categorical"`` (the one-hot columns of one variable) and a number of features, such as
         ``[("gaussian", 6), ("categorical", 3)]``; ``"embedding"`` is for points that stand for
         categories, Gaussian but without residual noise. The decoder then gives means and
-        probabilities, and reconstruction is minus a log-likelihood where the squared error does not suit.""",
+        probabilities, and reconstruction is minus a log-likelihood where the squared error does
+        not suit.""",
     ] = None
     encoder: Annotated[
         Any,
