@@ -84,6 +84,8 @@ class Engine:
         params = {"random_state": substream(seed, 1) % 2**31, "verbose": self.verbose}
         conditional = self.labels_ is not None
         autoencoder = isinstance(model, GenerativeAutoencoder)
+        if not autoencoder:  # mixtures lose their digits in float32
+            features = features.astype(np.float64)
         if autoencoder and self.sampler is not None:
             named = isinstance(self.sampler, str) and self.sampler == "auto"
             sampler = make_sampler(conditional) if named else self.sampler
