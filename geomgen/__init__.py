@@ -34,7 +34,7 @@ from geomgen.models import (
 )
 from geomgen.pipeline import sample
 
-from geomgen import diagnostics, sequence, utils  # isort: skip  (they look at what is above)
+from geomgen import diagnostics, sequence, tabular, utils  # isort: skip  (they look at what is above)
 
 __version__ = "0.1.0.dev0"
 
@@ -83,5 +83,6 @@ __all__ = [
     "samplers",
     "save",
     "sequence",
+    "tabular",
     "utils",
 ]

@@ -6,19 +6,31 @@ import copy
 import inspect
 import warnings
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from geomgen.nn import ImageLayout, conv_decoder, conv_encoder, mlp
+from geomgen.nn import (
+    FEATURE_KINDS,
+    Head,
+    ImageLayout,
+    MixedLikelihood,
+    conv_decoder,
+    conv_encoder,
+    mlp,
+)
 
 __all__ = [
+    "check_blocks",
     "check_range",
+    "check_unchanged",
     "check_widths",
     "has_fused",
     "make_network",
+    "mixed",
     "row_network",
     "warn_of_scales",
 ]
@@ -75,6 +87,46 @@ def check_widths(
     if found != (len(rows), width):
         shapes = f"{tuple(rows.shape)} to {(len(rows), width)}"
         raise ValueError(f"The {name} must map {shapes}{why}, but gave {found}.")
+
+
+def check_unchanged(given: Any, built_with: dict[str, Any]) -> None:
+    """Raise if parameters are not those that an estimator's net was built with."""
+    changed = [
+        name
+        for name, built in built_with.items()
+        if getattr(given, name) is not built and not np.all(getattr(given, name) == built)
+    ]
+    if changed:
+        raise ValueError(
+            f"{changed} changed since the net was built, and training cannot go on from it: "
+            "put them back, or fit anew with warm_start=False."
+        )
+
+
+def check_blocks(blocks: Any, n_features: int) -> None:
+    """Raise if feature blocks, where there are any, are not pairs that make up the rows."""
+    if blocks is None:
+        return
+    for block in blocks:
+        if not isinstance(block, list | tuple) or len(block) != 2 or block[0] not in FEATURE_KINDS:
+            raise ValueError(
+                f"feature_blocks has {block!r}: each must be a pair of a kind, one of "
+                f"{', '.join(FEATURE_KINDS)}, and a number of features."
+            )
+        if not isinstance(block[1], Integral) or isinstance(block[1], bool) or block[1] < 1:
+            raise ValueError(f"feature_blocks has {block!r}: a width is an int of at least 1.")
+    total = sum(width for _, width in blocks)
+    if total != n_features:
+        raise ValueError(
+            f"feature_blocks={list(blocks)!r} make up {total} features, but X has {n_features}."
+        )
+
+
+def mixed(blocks: Any, likelihood: Callable[[nn.Module], Head], decoder: nn.Module) -> Head:
+    """Read the decoder's output as a model does; where features differ, its Gaussian ones."""
+    if blocks is None:
+        return likelihood(decoder)
+    return MixedLikelihood(decoder, blocks, likelihood(nn.Identity()))
 
 
 def has_fused(optimizer: type) -> bool:

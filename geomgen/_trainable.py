@@ -26,14 +26,18 @@ from geomgen._images import augmented, check_images, check_training, widest_laye
 from geomgen._parameters import Parameters
 from geomgen._random import draw_seed, generator, substream
 from geomgen._structure import (
+    check_blocks,
     check_range,
+    check_unchanged,
     check_widths,
     has_fused,
     make_network,
+    mixed,
     row_network,
     warn_of_scales,
 )
 from geomgen._training import Net, NonFiniteLoss, Terms
+from geomgen.losses import reconstruction_error
 from geomgen.manifolds import Euclidean, Sphere
 from geomgen.nn import GaussianLikelihood, Head, LatentVariableModel, PointPosterior, StandardNormal
 
@@ -42,6 +46,7 @@ __all__ = ["Trainable"]
 # Parameters that cannot change between two fits of the same weights; models name theirs too.
 _STRUCTURE = (
     *("n_components", "hidden", "activation", "norm", "encoder", "decoder", "image_shape"),
+    "feature_blocks",
     *("architecture", "channels", "dtype", "device", "optimizer", "net_params"),
 )
 
@@ -106,7 +111,7 @@ class Trainable(Parameters, ABC):
         encoder = make_network("encoder", self, n_features, self._posterior.n_outputs(d), start)
         decoder = make_network("decoder", self, d, n_features, start)
         return LatentVariableModel(
-            *(self._make_posterior(encoder), self._likelihood(decoder)),
+            *(self._make_posterior(encoder), mixed(self.feature_blocks, self._likelihood, decoder)),
             *(self._make_prior(), self._manifold),
         )
 
@@ -117,6 +122,7 @@ class Trainable(Parameters, ABC):
     def _check_layout(self, n_features: int) -> int:
         """Check what the networks are told of a row; count its numbers in the widest layer."""
         check_images(self, n_features)
+        check_blocks(self.feature_blocks, n_features)
         return widest_layer(self, n_features)
 
     def _make_posterior(self, encoder: nn.Module) -> Head:
@@ -130,6 +136,10 @@ class Trainable(Parameters, ABC):
     def _likelihood(self, decoder: nn.Module) -> Head:
         """Read the decoder's output as p(x|z)."""
         return GaussianLikelihood(decoder)
+
+    def _reconstruction(self, model: LatentVariableModel, z: Tensor, x: Tensor) -> Tensor:
+        """Compute how far what codes on the manifold are decoded to is from the rows."""
+        return reconstruction_error(model.decoder(z), x, self.reduction)
 
     def _augmented(self, x: Tensor, generator: torch.Generator) -> Tensor:
         return augmented(self.augment, self.n_features_in_, x, generator)
@@ -150,12 +160,13 @@ class Trainable(Parameters, ABC):
         self._check_structure()
         warn_of_scales(X)
         if resume:
-            self._check_same_structure()
+            check_unchanged(self, self._built_with)
             self.net_.renew(**self._net_settings())
             return X
         self._seed = draw_seed(self.random_state)
         self.net_: Net = self._make_net().build(substream(self._seed, 0))
-        self._built_with = {n: getattr(self, n) for n in (*_STRUCTURE, *self._structure)}
+        names = (*_STRUCTURE, *self._structure)
+        self._built_with: dict[str, Any] = {name: getattr(self, name) for name in names}
         self._check_networks(X)
         self._initialise(X)
         return X
@@ -273,18 +284,6 @@ class Trainable(Parameters, ABC):
             check_widths("encoder", module.encoder.trunk, x, n_outputs, why)
         if self.decoder is not None:
             check_widths("decoder", module.decoder.trunk, x.new_zeros(2, d), X.shape[1])
-
-    def _check_same_structure(self) -> None:
-        changed = [
-            name
-            for name, built in self._built_with.items()
-            if getattr(self, name) is not built and not np.all(getattr(self, name) == built)
-        ]
-        if changed:
-            raise ValueError(
-                f"{changed} changed since the net was built, and training cannot go on from it: "
-                "put them back, or fit anew with warm_start=False."
-            )
 
     def _check_structure(self) -> None:
         check_extra_terms(self.extra_terms)

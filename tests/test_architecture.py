@@ -49,6 +49,7 @@ LAYERS = [
     [*(f"metrics.{name}" for name in JUDGES), "metrics"],
     ["base"],
     ["calibration", "models"],
+    ["tabular"],
     ["diagnostics", "files"],
     ["sequence"],
     ["reporting"],

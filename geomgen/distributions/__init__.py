@@ -1,6 +1,7 @@
 """Distributions over codes and rows, drawn with a generator of their own."""
 
 from geomgen.distributions.elementary import Delta, DiagonalNormal, IndependentBernoulli
+from geomgen.distributions.mixed import IndependentCategorical, MixedColumns
 from geomgen.distributions.sequences import OneHotSequence
 from geomgen.distributions.spherical import PowerSpherical, SphericalUniform, VonMisesFisher
 
@@ -8,6 +9,8 @@ __all__ = [
     "Delta",
     "DiagonalNormal",
     "IndependentBernoulli",
+    "IndependentCategorical",
+    "MixedColumns",
     "OneHotSequence",
     "PowerSpherical",
     "SphericalUniform",

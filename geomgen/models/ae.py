@@ -10,7 +10,6 @@ from torch import Tensor
 from geomgen._fields import estimator
 from geomgen._training import Terms
 from geomgen.base import GenerativeAutoencoder
-from geomgen.losses import squared_error
 from geomgen.nn import LatentVariableModel
 
 __all__ = ["AE"]
@@ -51,9 +50,6 @@ class AE(GenerativeAutoencoder):
 
     _paper: ClassVar[str] = "Hinton and Salakhutdinov, 2006"
     _equation: ClassVar[str] = "paper G, Eq. 1"
-
-    def _reconstruction(self, model: LatentVariableModel, z: Tensor, x: Tensor) -> Tensor:
-        return squared_error(model.decode(z), x, self.reduction)
 
     def _objective(
         self, model: LatentVariableModel, x: Tensor, generator: torch.Generator

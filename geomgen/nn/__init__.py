@@ -15,6 +15,7 @@ from geomgen.nn.heads import (
 )
 from geomgen.nn.images import ImageLayout, RandomFlip, RandomShift, ToImage, ToRow
 from geomgen.nn.linear import LinearChain
+from geomgen.nn.mixed import FEATURE_KINDS, MixedLikelihood
 from geomgen.nn.mixture_prior import MixturePrior
 from geomgen.nn.mlp import ACTIVATIONS, mlp
 from geomgen.nn.model import LatentVariableModel
@@ -32,6 +33,7 @@ __all__ = [
     "CategoricalLikelihood",
     "Codebook",
     "ConstantVariancePosterior",
+    "FEATURE_KINDS",
     "FlowPosterior",
     "GatedRecurrence",
     "GaussianLikelihood",
@@ -41,6 +43,7 @@ __all__ = [
     "LatentVariableModel",
     "LearntGaussianLikelihood",
     "LinearChain",
+    "MixedLikelihood",
     "MixturePrior",
     "NormalPosterior",
     "PlanarFlow",

@@ -30,7 +30,10 @@ _CHUNK = 8192  # strings decoded at once
 
 
 @estimator
-@fixing("image_shape", "augment", "residual", "marginals", reduction="sum")
+@fixing(
+    *("image_shape", "feature_blocks", "augment", "residual", "marginals"),
+    reduction="sum",
+)
 class SequenceModel(GenerativeAutoencoder):
     """The half of an estimator over strings that its model does not bring.
 

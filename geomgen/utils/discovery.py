@@ -10,15 +10,17 @@ from typing import Any
 import pandas as pd
 
 import geomgen
-from geomgen import samplers, sequence
+from geomgen import samplers, sequence, tabular
 from geomgen.base import GenerativeAutoencoder
 from geomgen.samplers import LatentSampler
+from geomgen.tabular import TableGenerator
 
 __all__ = ["all_estimators", "all_samplers", "model_table"]
 
 _KINDS: dict[str, Any] = {
     "numeric": (geomgen, GenerativeAutoencoder),
     "sequence": (sequence, GenerativeAutoencoder),
+    "table": (tabular, TableGenerator),
 }
 
 
@@ -27,8 +29,9 @@ def all_estimators(kind: str = "numeric") -> list[tuple[str, type]]:
 
     Parameters
     ----------
-    kind : {"numeric", "sequence"}, default="numeric"
-        Kind of rows: numeric arrays and frames; or strings. All are default-constructible.
+    kind : {"numeric", "sequence", "table"}, default="numeric"
+        Kind of rows: numeric arrays and frames; strings; or frames of columns of any type. All are
+        default-constructible.
 
     Returns
     -------
@@ -82,6 +85,8 @@ def model_table(kind: str = "numeric") -> pd.DataFrame:
     >>> model_table().loc["VAEGenerator"].to_dict()["posterior"]
     'normal'
     """
+    if kind == "table":
+        raise ValueError("kind='table' has no models of its own: its models are the numeric ones.")
     rows = {name: _described(cls) for name, cls in all_estimators(kind)}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 

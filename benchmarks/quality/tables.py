@@ -1,0 +1,185 @@
+"""Tables of rare classes and of mixed types: our generators and others', on equal terms.
+
+``python -m benchmarks.quality.tables [--seeds 3] [--out FILE.json] [--parts ...] [--drawn DIR]``
+
+70 % of the rows train, at most 10 000 of a numeric set; the rest test, at most 4000. Generators
+see no labels for the figures of ``numeric``, and the labels for those of ``labelled`` and of
+Adult. What the file already holds is not measured again. All CPU, one thread.
+
+Generators that need an environment of their own take part by files: ``--write DIR`` writes the
+training rows, labels included, as ``DATA-SEED.csv``; run the generator there, and put as many
+rows into ``DIR/GENERATOR/DATA-SEED.csv``, beside them ``DATA-SEED.json`` with ``fit`` and
+``sample``, its CPU seconds. ``--drawn DIR`` measures all of these.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.model_selection import train_test_split
+
+from benchmarks.quality import _table_peers
+from benchmarks.quality._rows import DATA, TABLES
+from benchmarks.quality._runs import Results, timed
+from benchmarks.quality._table_figures import Table, labelled, mixed, unlabelled
+
+MOST_TRAIN, MOST_TEST = 10_000, 4_000
+MANY = 100_000  # rows drawn to see how fast
+RATE = 0.005  # of the rare class where it is thinned
+
+
+def load(name: str, seed: int) -> Table:
+    """Load and deal one data set."""
+    if name == "adult":
+        X = pd.read_csv(DATA / "tabular" / "adult.csv.gz")
+        X["income-per-year"] = (X["income-per-year"] == ">50K").astype(int)
+        train, test = train_test_split(X, train_size=0.7, random_state=seed)
+        return Table(_fresh(train), _fresh(test), "income-per-year")
+    with np.load(DATA / "tabular" / f"{name}.npz") as file:
+        X = pd.DataFrame(file["X"].astype(float)).rename(columns="x{}".format)
+        X["rare"] = (file["y"] == 1).astype(int)
+    train, test = train_test_split(X, train_size=0.7, random_state=seed, stratify=X["rare"])
+    return Table(_fresh(train[:MOST_TRAIN]), _fresh(test[:MOST_TEST]), "rare")
+
+
+def _fresh(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.reset_index(drop=True)
+
+
+def numeric_part(results: Results, seeds: range) -> None:
+    """All generators on all numeric sets, without labels; and real rows, dealt anew."""
+    for seed in seeds:
+        for data in TABLES:
+            table = load(data, seed)
+            X = table.train.drop(columns=table.target)
+            if results.missing("numeric", data, "real rows", seed):
+                half = len(table.test) // 2
+                real = Table(table.train, _fresh(table.test[:half]), table.target)
+                results.add(
+                    *("numeric", data, "real rows", seed),
+                    **unlabelled(real, _fresh(table.test[half:])),
+                )
+            for name in _table_peers.NUMERIC:
+                if not results.missing("numeric", data, name, seed):
+                    continue
+                generator, fit = timed(_table_peers.make(name, None, seed).fit, X)
+                drawn = generator.sample(len(X), random_state=seed)
+                _, draw = timed(generator.sample, MANY, random_state=seed)
+                results.add(
+                    *("numeric", data, name, seed),
+                    **unlabelled(table, drawn),
+                    fit_per_5000=fit * 5000 / len(X),
+                    rows_per_second=MANY / draw,
+                )
+
+
+def labelled_part(results: Results, seeds: range) -> None:
+    """All generators on all numeric sets, with labels."""
+    for seed in seeds:
+        for data in TABLES:
+            table = load(data, seed)
+            n_rare = int((table.train[table.target] == 1).sum())
+            for name in _table_peers.NUMERIC:
+                if not results.missing("labelled", data, name, seed):
+                    continue
+                generator = _table_peers.make(name, table.target, seed).fit(table.train)
+                drawn = generator.sample(len(table.train), random_state=seed)
+                wanted = {table.target: 1}
+                rare = generator.sample(n_rare, random_state=seed, conditions=wanted)
+                results.add("labelled", data, name, seed, **labelled(table, drawn, rare))
+
+
+def thinned_part(results: Results, seeds: range) -> None:
+    """Our default where the rare class is thinned to half a per cent of the training rows."""
+    for seed in seeds:
+        for data in TABLES:
+            if not results.missing("thinned", data, "geomgen auto", seed):
+                continue
+            table = load(data, seed)
+            rare = table.train[table.train[table.target] == 1]
+            others = table.train.drop(index=rare.index)
+            kept = max(round(RATE * len(others) / (1 - RATE)), 8)
+            train = pd.concat([others, rare[:kept]], ignore_index=True)
+            table = Table(train, table.test, table.target)
+            X = train.drop(columns=table.target)
+            generator = _table_peers.make("geomgen auto", None, seed).fit(X)
+            drawn = generator.sample(20_000, random_state=seed)
+            figures = unlabelled(table, drawn)
+            results.add("thinned", data, "geomgen auto", seed, n_rare=kept, lRML=figures["lRML"])
+
+
+def adult_part(results: Results, seeds: range) -> None:
+    """Adult, mixed types: as many rows drawn as trained on."""
+    for seed in seeds:
+        table = load("adult", seed)
+        if results.missing("adult", "adult", "real rows", seed):
+            real = table.train.sample(len(table.train), random_state=seed)
+            results.add("adult", "adult", "real rows", seed, **mixed(table, real))
+        for name in _table_peers.MIXED:
+            if not results.missing("adult", "adult", name, seed):
+                continue
+            generator, fit = timed(_table_peers.make(name, table.target, seed).fit, table.train)
+            drawn, draw = timed(generator.sample, len(table.train), random_state=seed)
+            results.add("adult", "adult", name, seed, **mixed(table, drawn), fit=fit, sample=draw)
+
+
+def write(folder: Path, seeds: range) -> None:
+    """Write training rows for generators of other environments."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in seeds:
+        for data in (*TABLES, "adult"):
+            load(data, seed).train.to_csv(folder / f"{data}-{seed}.csv", index=False)
+
+
+def drawn_elsewhere(results: Results, folder: Path, seeds: range) -> None:
+    """Measure rows that generators of other environments have written."""
+    for path in sorted(folder.glob("*/*.csv")):
+        name, (data, _, seed) = path.parent.name, path.stem.rpartition("-")
+        if int(seed) not in seeds:
+            continue
+        table, drawn = load(data, int(seed)), pd.read_csv(path)
+        seconds = json.loads(path.with_suffix(".json").read_text())
+        part = "adult" if data == "adult" else "numeric"
+        if results.missing(part, data, name, seed):
+            figures = (mixed if part == "adult" else unlabelled)(table, drawn)
+            results.add(part, data, name, seed, **figures, **seconds)
+
+
+PARTS = {
+    "numeric": numeric_part,
+    "adult": adult_part,
+    "labelled": labelled_part,
+    "thinned": thinned_part,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--write", type=Path, help="write training rows there, and stop")
+    parser.add_argument("--drawn", type=Path, help="measure the rows that others drew there")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    for expected in ("The judge's true-pos", ".*onverge", "Columns .* keys"):
+        warnings.filterwarnings("ignore", expected)
+    seeds = range(options.seeds)
+    if options.write:
+        return write(options.write, seeds)
+    results = Results(options.out, benchmark="quality/tables", threads=1)
+    for part in options.parts:
+        PARTS[part](results, seeds)
+    if options.drawn:
+        drawn_elsewhere(results, options.drawn, seeds)
+    results.write()
+
+
+if __name__ == "__main__":
+    main()
