@@ -34,9 +34,12 @@ from geomgen.models import (
 )
 from geomgen.pipeline import sample
 
-from geomgen import diagnostics, utils  # isort: skip  (they look at what is above)
+from geomgen import diagnostics, tabular, utils  # isort: skip  (they look at what is above)
 
 __version__ = "0.1.0.dev0"
+
+from geomgen.files import ModelFileError, load, save  # noqa: E402 (they look at all of it)
+from geomgen.reporting import Report, report  # noqa: E402
 
 __all__ = [
     "AAE",
@@ -56,9 +59,11 @@ __all__ = [
     "InfoVAE",
     "LISAGenerator",
     "LoRAE",
+    "ModelFileError",
     "PCAGenerator",
     "RAE",
     "RareModeCalibrator",
+    "Report",
     "SpectralNormAE",
     "SphericalAE",
     "SphericalVAE",
@@ -70,9 +75,13 @@ __all__ = [
     "WAE",
     "datasets",
     "diagnostics",
+    "load",
     "losses",
     "metrics",
+    "report",
     "sample",
     "samplers",
+    "save",
+    "tabular",
     "utils",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.utils import noop
 
 try:
@@ -21,7 +21,13 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks to forward to
         return method
 
 
-__all__ = ["CallbackSupportMixin", "early_stopping", "forwarding_epochs", "with_callbacks"]
+__all__ = [
+    "CallbackSupportMixin",
+    "cosine_decay",
+    "early_stopping",
+    "forwarding_epochs",
+    "with_callbacks",
+]
 
 
 class _ForwardEpochs(Callback):
@@ -75,3 +81,8 @@ def early_stopping(patience: int, tol: float, grace: int = 0) -> tuple[str, Earl
         sink=noop,
     )
     return "early_stopping", callback
+
+
+def cosine_decay(epochs: int) -> tuple[str, LRScheduler]:
+    """Lower the learning rate to 0 over so many epochs, along a cosine."""
+    return "cosine_decay", LRScheduler("CosineAnnealingLR", T_max=epochs)

@@ -171,12 +171,20 @@ class Generating(Trainable):
             rows = np.asarray(X[held], self.dtype_)
             codes = self._apply(self._module.encode, rows)
             decoded = self._apply(self._module.decode, codes)
+            decoded = np.where(self._is_gaussian, decoded, rows)  # others' noise is in p(x|z)
             self.residual_ = choose_residual(
                 self.residual, rows, codes, decoded, substream(self._seed, 6)
             )
         if self.marginals == "empirical":
             drawn = self._draw_rows(_MAPPED, substream(self._seed, 7) % 2**31)
             self.marginals_ = QuantileMap().fit(np.asarray(X, self.dtype_), drawn)
+
+    @property
+    def _is_gaussian(self) -> Any:
+        """Which features residual noise is added to: one bool for all, or each."""
+        if self.feature_blocks is None:
+            return True
+        return np.concatenate([np.full(n, kind == "gaussian") for kind, n in self.feature_blocks])
 
     def _ambient_codes(self, X: np.ndarray) -> np.ndarray:
         """Codes that the sampler is fitted to, before projection."""
@@ -206,7 +214,7 @@ class Generating(Trainable):
         codes = self._draw_codes(n, rng, **kwargs)
         rows = self._apply(self._module.decode, codes)
         if self.residual_ is not None:
-            rows = self.residual_.add(rows, codes, rng)
+            rows = np.where(self._is_gaussian, self.residual_.add(rows, codes, rng), rows)
         return rows if self.marginals_ is None else self.marginals_.transform(rows)
 
     def _draw_codes(self, n: int, random_state: Any, **kwargs: Any) -> np.ndarray:

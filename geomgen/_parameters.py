@@ -44,6 +44,13 @@ class Parameters(CallbackSupportMixin, BaseEstimator):
         """Channels after each of the levels that halve an image, in place of hidden; the decoder
         mirrors them.""",
     ] = (32, 64, 128)
+    feature_blocks: Annotated[
+        list | None,
+        """Kinds of the features, in their order: pairs of ``"gaussian"``, ``"bernoulli"`` or
+        ``"categorical"`` (the one-hot columns of one variable) and a number of features, such as
+        ``[("gaussian", 6), ("categorical", 3)]``. The decoder then gives means and probabilities,
+        and reconstruction is minus a log-likelihood where the squared error does not suit.""",
+    ] = None
     encoder: Annotated[
         Any,
         """An encoder network of your own: a module, which is copied, or a callable

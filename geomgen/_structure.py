@@ -6,15 +6,32 @@ import copy
 import inspect
 import warnings
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from geomgen.nn import ImageLayout, conv_decoder, conv_encoder, mlp
+from geomgen.nn import (
+    FEATURE_KINDS,
+    Head,
+    ImageLayout,
+    MixedLikelihood,
+    conv_decoder,
+    conv_encoder,
+    mlp,
+)
 
-__all__ = ["check_range", "check_widths", "has_fused", "make_network", "warn_of_scales"]
+__all__ = [
+    "check_blocks",
+    "check_range",
+    "check_widths",
+    "has_fused",
+    "make_network",
+    "mixed",
+    "warn_of_scales",
+]
 
 _APART = 1e3  # ratio of deviations from which a column hardly counts: a millionth of the loss
 
@@ -67,6 +84,32 @@ def check_widths(
     if found != (len(rows), width):
         shapes = f"{tuple(rows.shape)} to {(len(rows), width)}"
         raise ValueError(f"The {name} must map {shapes}{why}, but gave {found}.")
+
+
+def check_blocks(blocks: Any, n_features: int) -> None:
+    """Raise if feature blocks, where there are any, are not pairs that make up the rows."""
+    if blocks is None:
+        return
+    for block in blocks:
+        if not isinstance(block, list | tuple) or len(block) != 2 or block[0] not in FEATURE_KINDS:
+            raise ValueError(
+                f"feature_blocks has {block!r}: each must be a pair of a kind, one of "
+                f"{', '.join(FEATURE_KINDS)}, and a number of features."
+            )
+        if not isinstance(block[1], Integral) or isinstance(block[1], bool) or block[1] < 1:
+            raise ValueError(f"feature_blocks has {block!r}: a width is an int of at least 1.")
+    total = sum(width for _, width in blocks)
+    if total != n_features:
+        raise ValueError(
+            f"feature_blocks={list(blocks)!r} make up {total} features, but X has {n_features}."
+        )
+
+
+def mixed(blocks: Any, likelihood: Callable[[nn.Module], Head], decoder: nn.Module) -> Head:
+    """Read the decoder's output as a model does; where features differ, its Gaussian ones."""
+    if blocks is None:
+        return likelihood(decoder)
+    return MixedLikelihood(decoder, blocks, likelihood(nn.Identity()))
 
 
 def has_fused(optimizer: type) -> bool:

@@ -26,13 +26,16 @@ from geomgen._images import augmented, check_images, widest_layer
 from geomgen._parameters import Parameters
 from geomgen._random import draw_seed, generator, substream
 from geomgen._structure import (
+    check_blocks,
     check_range,
     check_widths,
     has_fused,
     make_network,
+    mixed,
     warn_of_scales,
 )
 from geomgen._training import Net, NonFiniteLoss, Terms
+from geomgen.losses import reconstruction_error
 from geomgen.manifolds import Euclidean, Sphere
 from geomgen.nn import GaussianLikelihood, Head, LatentVariableModel, PointPosterior, StandardNormal
 
@@ -41,6 +44,7 @@ __all__ = ["Trainable"]
 # Parameters that cannot change between two fits of the same weights; models name theirs too.
 _STRUCTURE = (
     *("n_components", "hidden", "activation", "norm", "encoder", "decoder", "image_shape"),
+    "feature_blocks",
     *("architecture", "channels", "dtype", "device", "optimizer", "net_params"),
 )
 
@@ -105,7 +109,7 @@ class Trainable(Parameters, ABC):
         encoder = make_network("encoder", self, n_features, self._posterior.n_outputs(d), start)
         decoder = make_network("decoder", self, d, n_features, start)
         return LatentVariableModel(
-            *(self._make_posterior(encoder), self._likelihood(decoder)),
+            *(self._make_posterior(encoder), mixed(self.feature_blocks, self._likelihood, decoder)),
             *(self._make_prior(), self._manifold),
         )
 
@@ -121,6 +125,10 @@ class Trainable(Parameters, ABC):
         """Read the decoder's output as p(x|z)."""
         return GaussianLikelihood(decoder)
 
+    def _reconstruction(self, model: LatentVariableModel, z: Tensor, x: Tensor) -> Tensor:
+        """Compute how far what codes on the manifold are decoded to is from the rows."""
+        return reconstruction_error(model.decoder(z), x, self.reduction)
+
     def _augmented(self, x: Tensor, generator: torch.Generator) -> Tensor:
         return augmented(self.augment, self.n_features_in_, x, generator)
 
@@ -135,6 +143,7 @@ class Trainable(Parameters, ABC):
             self.dtype_ = np.dtype(given if self.dtype == "auto" else self.dtype)
         check_range(X, self.dtype_)
         check_images(self, X.shape[1])
+        check_blocks(self.feature_blocks, X.shape[1])
         self._prepare(X)
         self._check_structure()
         warn_of_scales(X)

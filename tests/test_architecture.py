@@ -19,16 +19,26 @@ MODULES = sorted(
 )
 
 METRICS = (  # of rows alone
-    "_checks _encode _features _intervals _pairs _rarity _registry _tables _verdicts columns "
-    "comparison diversity energy frechet memorisation mmd neighbours rare rare_report spectrum "
-    "two_sample utility wasserstein"
+    "_checks _encode _features _intervals _pairs _rarity _registry _tables _verdicts "
+    "columns comparison diversity energy frechet membership memorisation mmd neighbours "
+    "rare rare_report spectrum two_sample utility wasserstein"
 ).split()
 JUDGES = "_bench _draws compare evaluate scorers scoring".split()  # of generators
 TRAINING = "_acceleration _structure _extra_terms _images _batches _training _adversarial".split()
 
 # Each layer may import those before it, and itself.
 LAYERS = [
-    ["_fields", "_random", "_device", "_frames", "_history", "_reservoir", "_callbacks"],
+    [
+        "_fields",
+        "_atomic",
+        "_versions",
+        "_random",
+        "_device",
+        "_frames",
+        "_history",
+        "_reservoir",
+        "_callbacks",
+    ],
     ["_draw", "_rejection"],
     ["distributions", "manifolds", "losses", "datasets"],
     [*(f"metrics.{name}" for name in METRICS), "nn"],
@@ -39,7 +49,9 @@ LAYERS = [
     [*(f"metrics.{name}" for name in JUDGES), "metrics"],
     ["base"],
     ["calibration", "models"],
-    ["diagnostics"],
+    ["tabular"],
+    ["diagnostics", "files"],
+    ["reporting"],
     ["_problems", "demo", "utils", "cli"],
 ]
 

@@ -13,7 +13,11 @@ from geomgen.losses.geometry import (
 )
 from geomgen.losses.jacobian import jacobian_penalty
 from geomgen.losses.marginals import covariance_error, kolmogorov_smirnov
-from geomgen.losses.reconstruction import negative_log_likelihood, squared_error
+from geomgen.losses.reconstruction import (
+    negative_log_likelihood,
+    reconstruction_error,
+    squared_error,
+)
 from geomgen.losses.spectrum import nuclear_norm
 from geomgen.losses.sphere import uniform_log_kernel, uniformity, uniformity_excess
 from geomgen.losses.tangents import random_frames, tangents
@@ -38,6 +42,7 @@ __all__ = [
     "negative_log_likelihood",
     "nuclear_norm",
     "random_frames",
+    "reconstruction_error",
     "sliced_wasserstein",
     "spanning_tree",
     "squared_error",

@@ -7,9 +7,9 @@ from typing import Literal
 from torch import Tensor
 from torch.distributions import Distribution
 
-from geomgen.distributions import DiagonalNormal
+from geomgen.distributions import DiagonalNormal, MixedColumns
 
-__all__ = ["negative_log_likelihood", "squared_error"]
+__all__ = ["negative_log_likelihood", "reconstruction_error", "squared_error"]
 
 
 def squared_error(x_hat: Tensor, x: Tensor, reduction: Literal["sum", "mean"] = "sum") -> Tensor:
@@ -56,7 +56,8 @@ def negative_log_likelihood(
     Parameters
     ----------
     p : Distribution over (N, p)
-        Of a decoder, p(x|z); the formulas are those of a Gaussian and of a Bernoulli one.
+        Of a decoder, p(x|z); the formulas are those of a Gaussian and of a Bernoulli one, and
+        parts of a mixed one add up.
     x : Tensor of shape (N, p)
         Rows.
     reduction : {"sum", "mean"}, default="sum"
@@ -73,9 +74,60 @@ def negative_log_likelihood(
     >>> negative_log_likelihood(p, torch.ones(2, 4))
     tensor(2.)
     """
+    return _averaged(_negative_log_likelihood(p, x), x, reduction)
+
+
+def reconstruction_error(
+    p: Distribution, x: Tensor, reduction: Literal["sum", "mean"] = "sum"
+) -> Tensor:
+    r"""Squared error where rows are Gaussian, minus the log-likelihood where they are not.
+
+    .. math:: \frac1N \sum_i \Big(\sum_{j \in G} (\mu_{ij} - x_{ij})^2
+       - \sum_{j \notin G} \log p(x_{ij})\Big)
+       \quad\text{or } \tfrac1p \text{ of it}
+
+    Parameters
+    ----------
+    p : Distribution over (N, p)
+        Of a decoder, p(x|z); its Gaussian part counts by its mean alone.
+    x : Tensor of shape (N, p)
+        Rows.
+    reduction : {"sum", "mean"}, default="sum"
+        What is done over the p features.
+
+    Returns
+    -------
+    Tensor of shape ()
+
+    Examples
+    --------
+    >>> import torch
+    >>> p = DiagonalNormal(torch.zeros(2, 4), torch.ones(2, 4))
+    >>> reconstruction_error(p, torch.ones(2, 4))
+    tensor(4.)
+    """
+    if isinstance(p, DiagonalNormal):
+        return squared_error(p.mean, x, reduction)
+    return _averaged(_error(p, x), x, reduction)
+
+
+def _averaged(per_row: Tensor, x: Tensor, reduction: str) -> Tensor:
+    return per_row.mean() if reduction == "sum" else per_row.mean() / x.shape[-1]
+
+
+def _error(p: Distribution, x: Tensor) -> Tensor:
+    if isinstance(p, MixedColumns):
+        return sum((_error(part, x[:, at]) for at, part in p.parts), x.new_zeros(len(x)))
+    if isinstance(p, DiagonalNormal):
+        return (p.mean - x).square().sum(-1)
+    return -p.log_prob(x)
+
+
+def _negative_log_likelihood(p: Distribution, x: Tensor) -> Tensor:
+    if isinstance(p, MixedColumns):
+        parts = (_negative_log_likelihood(part, x[:, at]) for at, part in p.parts)
+        return sum(parts, x.new_zeros(len(x)))
     if isinstance(p, DiagonalNormal):
         loc, scale = p.mean, p.stddev
-        per_row = (((x - loc) / scale).square() / 2 + scale.log()).sum(-1)
-    else:
-        per_row = -p.log_prob(x)
-    return per_row.mean() if reduction == "sum" else per_row.mean() / x.shape[-1]
+        return (((x - loc) / scale).square() / 2 + scale.log()).sum(-1)
+    return -p.log_prob(x)

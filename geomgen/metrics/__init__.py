@@ -17,6 +17,7 @@ from geomgen.metrics.frechet import (
     frechet_distance_from_moments,
     inception_features,
 )
+from geomgen.metrics.membership import MembershipInference, membership_inference
 from geomgen.metrics.memorisation import Memorisation, memorisation
 from geomgen.metrics.mmd import kernel_mmd
 from geomgen.metrics.neighbours import (
@@ -63,6 +64,7 @@ __all__ = [
     "EnergyFloor",
     "EnergyTest",
     "GenerativeScorer",
+    "MembershipInference",
     "Memorisation",
     "MemorisationScorer",
     "MetricScorer",
@@ -95,6 +97,7 @@ __all__ = [
     "judge_lift",
     "kernel_mmd",
     "lift_interval",
+    "membership_inference",
     "memorisation",
     "neighbour_judge",
     "precision_recall_density_coverage",

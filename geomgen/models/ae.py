@@ -10,7 +10,6 @@ from torch import Tensor
 from geomgen._fields import estimator
 from geomgen._training import Terms
 from geomgen.base import GenerativeAutoencoder
-from geomgen.losses import squared_error
 from geomgen.nn import LatentVariableModel
 
 __all__ = ["AE"]
@@ -56,5 +55,5 @@ class AE(GenerativeAutoencoder):
         self, model: LatentVariableModel, x: Tensor, generator: torch.Generator
     ) -> Terms:
         z = model.encode(x)
-        terms = {"recon": squared_error(model.decode(z), x, self.reduction)}
+        terms = {"recon": self._reconstruction(model, z, x)}
         return self._completed(terms, model, x, z, generator)

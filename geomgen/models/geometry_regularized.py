@@ -135,7 +135,7 @@ class GeometryRegularizedAE(AE):
         x, target = x[:, : self.n_features_in_], x[:, self.n_features_in_ :]
         z = model.encode(x)
         terms = {
-            "recon": squared_error(model.decode(z), x, self.reduction),
+            "recon": self._reconstruction(model, z, x),
             "geometry": self.lam * squared_error(z, target, self.reduction),
         }
         return self._completed(terms, model, x, z, generator)

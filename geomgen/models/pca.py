@@ -28,7 +28,7 @@ _CHUNK = 8192  # rows of a memory map that are read at once
     *("activation", "norm", "encoder", "decoder", "reduction", "batch_size", "lr", "optimizer"),
     *("early_stopping", "n_iter_no_change", "tol", "warm_start", "extra_terms", "callbacks"),
     *("net_params", "verbose", "image_shape", "architecture", "channels", "augment", "precision"),
-    *("compile",),
+    *("compile", "feature_blocks"),
     hidden=(),
     max_epochs=1,
 )

@@ -104,7 +104,7 @@ class VQVAE(GenerativeAutoencoder):
             codebook.learn(z, generator)
         q = codebook.project(z)
         terms = {
-            "recon": squared_error(model.decoder(q).mean, x, self.reduction),
+            "recon": self._reconstruction(model, q, x),
             "commitment": self.beta * squared_error(z, q.detach()),
         }
         return self._completed(terms, model, x, q, generator)

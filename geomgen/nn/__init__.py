@@ -15,6 +15,7 @@ from geomgen.nn.heads import (
 )
 from geomgen.nn.images import ImageLayout, RandomFlip, RandomShift, ToImage, ToRow
 from geomgen.nn.linear import LinearChain
+from geomgen.nn.mixed import FEATURE_KINDS, MixedLikelihood
 from geomgen.nn.mixture_prior import MixturePrior
 from geomgen.nn.mlp import ACTIVATIONS, mlp
 from geomgen.nn.model import LatentVariableModel
@@ -29,6 +30,7 @@ __all__ = [
     "BernoulliLikelihood",
     "Codebook",
     "ConstantVariancePosterior",
+    "FEATURE_KINDS",
     "FlowPosterior",
     "GaussianLikelihood",
     "Head",
@@ -36,6 +38,7 @@ __all__ = [
     "LatentVariableModel",
     "LearntGaussianLikelihood",
     "LinearChain",
+    "MixedLikelihood",
     "MixturePrior",
     "NormalPosterior",
     "PlanarFlow",

@@ -54,8 +54,11 @@ class CellSampler(LatentSampler):
     """
 
     n_cells: Annotated[
-        Count | None, "Number of cells; by default one per 50 codes, between 1 and 1000."
+        Count | None, "Number of cells; by default one per 50 codes, at most ``max_cells``."
     ] = None
+    max_cells: Annotated[Count, "Most cells by default: EM takes a time in proportion to them."] = (
+        1000
+    )
     ridge: Annotated[
         Positive | None,
         """Added to the whitened covariances' diagonals, where the codes' own variance is 1; by
@@ -73,7 +76,11 @@ class CellSampler(LatentSampler):
         n = len(Z)
         self.mean_, whiten, self.unwhiten_ = whitening(Z)
         U = (Z - self.mean_) @ whiten
-        n_cells = int(np.clip(n / 50, 1, 1000)) if self.n_cells is None else min(self.n_cells, n)
+        n_cells = (
+            int(np.clip(n / 50, 1, self.max_cells))
+            if self.n_cells is None
+            else min(self.n_cells, n)
+        )
         ridge = self.ridge or (1e-4 if n > n_cells * U.shape[1] else 1e-2)
         seen = U if self.whiten else U @ self.unwhiten_
         labels = self._assign(seen, n_cells)

@@ -10,13 +10,17 @@ from typing import Any
 import pandas as pd
 
 import geomgen
-from geomgen import samplers
+from geomgen import samplers, tabular
 from geomgen.base import GenerativeAutoencoder
 from geomgen.samplers import LatentSampler
+from geomgen.tabular import TableGenerator
 
 __all__ = ["all_estimators", "all_samplers", "model_table"]
 
-_KINDS: dict[str, Any] = {"numeric": (geomgen, GenerativeAutoencoder)}
+_KINDS: dict[str, Any] = {
+    "numeric": (geomgen, GenerativeAutoencoder),
+    "table": (tabular, TableGenerator),
+}
 
 
 def all_estimators(kind: str = "numeric") -> list[tuple[str, type]]:
@@ -24,8 +28,8 @@ def all_estimators(kind: str = "numeric") -> list[tuple[str, type]]:
 
     Parameters
     ----------
-    kind : {"numeric"}, default="numeric"
-        Kind of rows: numeric arrays and frames, with default-constructible estimators.
+    kind : {"numeric", "table"}, default="numeric"
+        Kind of rows: numeric arrays and frames; or frames of columns of any type.
 
     Returns
     -------

@@ -1,0 +1,59 @@
+"""Files that are there as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+__all__ = ["write_atomically"]
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes, overwrite: bool) -> Path:
+    """Write a file beside its place, sync it to the disk, and move it there.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file and ``overwrite`` is False; it is left as it is.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    if path.exists() and not overwrite:  # checked again below, when the file is moved
+        raise FileExistsError(_exists(path))
+    try:
+        with open(beside, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if overwrite:
+            os.replace(beside, path)
+        else:
+            _move(beside, path)
+        _sync_folder(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def _move(beside: Path, path: Path) -> None:
+    """Move without overwriting: a link fails where a file has appeared in the meantime."""
+    try:
+        os.link(beside, path)
+    except FileExistsError as error:
+        raise FileExistsError(_exists(path)) from error
+    except OSError:  # a file system without hard links
+        os.rename(beside, path)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _exists(path: Path) -> str:
+    return f"There is a file at {str(path)!r} already: pass overwrite=True to replace it."

@@ -1,0 +1,73 @@
+"""What a table's model is when nobody says: which, how large, and under which sampler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from geomgen._callbacks import cosine_decay
+from geomgen.models import AE, PCAGenerator
+from geomgen.samplers import CellSampler
+
+__all__ = ["choose_model", "is_linear", "make_model", "make_sampler", "prepared"]
+
+_MOST_AXES = 16
+_BATCH = 128
+
+
+def make_sampler(conditional: bool) -> CellSampler:
+    """Make the default sampler: cells refined by a few steps of EM, a density each label."""
+    return CellSampler(em_steps=10, max_cells=256, whiten=False, conditional=conditional)
+
+
+def choose_model(blocks: list[tuple[str, int]]) -> str:
+    """Name the model that ``"auto"`` stands for: rows, their axes, or an autoencoder.
+
+    Under one sampler and one map of the output the three are level on columns of numbers (see the
+    benchmarks); categories need the probabilities of a decoder.
+    """
+    if any(kind != "gaussian" for kind, _ in blocks):
+        return "ae"
+    return "rows" if sum(width for _, width in blocks) <= _MOST_AXES else "pca"
+
+
+def make_model(name: str, blocks: list[tuple[str, int]], n: int) -> Any:
+    """Make the unfitted model of a name, for n rows."""
+    p = sum(width for _, width in blocks)
+    if name == "rows":  # all axes in their own units: an isometry, so the codes are the rows
+        return PCAGenerator(n_components=p, whiten=False)
+    if name == "pca":
+        d = min(_MOST_AXES, max(p - 1, 1))
+        return PCAGenerator(n_components=d, whiten=False, residual="component")
+    return _autoencoder(blocks, p, n)
+
+
+def _autoencoder(blocks: list[tuple[str, int]], p: int, n: int) -> AE:
+    mixed = any(kind != "gaussian" for kind, _ in blocks)
+    steps = int(np.clip((200 if mixed else 100) * n / _BATCH, 500, 10_000 if mixed else 2500))
+    epochs = max(1, round(steps / np.ceil(n / _BATCH)))
+    return AE(
+        n_components=min(16 if mixed else 8, max(p - 1, 1)),
+        hidden=(128, 128) if mixed else (64, 64),
+        lr=2e-3,
+        batch_size=_BATCH,
+        max_epochs=epochs,
+        callbacks=[cosine_decay(epochs)],
+        residual="component",
+    )
+
+
+def is_linear(model: Any) -> bool:
+    """Whether categories come out as scores that hold their noise, not as probabilities."""
+    return getattr(model, "feature_blocks", None) is None
+
+
+def prepared(model: Any, blocks: list[tuple[str, int]], params: dict[str, Any]) -> Any:
+    """Clone a model, and tell it of the features and of what else it takes."""
+    made = clone(model)
+    known = made.get_params(deep=False)
+    if "feature_blocks" in known and any(kind != "gaussian" for kind, _ in blocks):
+        params = {**params, "feature_blocks": [tuple(block) for block in blocks]}
+    return made.set_params(**{name: v for name, v in params.items() if name in known})
