@@ -61,9 +61,9 @@ class ConstantCodec(Codec):
         same = values.missing if self.missing_ else ~values.missing & (values.data == self.value_)
         if not np.all(same):
             other = values.data[np.argmin(same)]
-            held = "no value" if self.missing_ else f"only {self.value_!r}"
+            held = "no value" if self.missing_ else f"only {self.value_}"
             raise ValueError(
-                f"Column {name!r} had {held} in the rows of fit, and holds {other!r} now: fit on "
+                f"Column {name!r} had {held} in the rows of fit, and holds {other} now: fit on "
                 "rows that have all its values."
             )
         return np.zeros((len(values.data), 0))

@@ -37,7 +37,8 @@ class Engine:
             raise ValueError(
                 f"model={model!r} must be one of {', '.join(_NAMES)}, or an estimator."
             )
-        if not isinstance(model, str) and not (hasattr(model, "fit") and hasattr(model, "sample")):
+        made = not isinstance(model, str | type) and hasattr(model, "fit")
+        if not isinstance(model, str) and not (made and hasattr(model, "sample")):
             raise TypeError(
                 f"model={model!r} has no fit and sample: {', '.join(_NAMES)} are names."
             )

@@ -14,7 +14,8 @@ from geomgen.samplers import CellSampler
 __all__ = ["choose_model", "is_linear", "make_model", "make_sampler", "prepared"]
 
 _MOST_AXES = 16
-_BATCH = 128
+_NUMBERS: dict[str, Any] = {"hidden": (64, 64), "lr": 2e-3, "batch_size": 128}
+_MIXED: dict[str, Any] = {"hidden": (128, 128), "lr": 4e-3, "batch_size": 256}
 
 
 def make_sampler(conditional: bool) -> CellSampler:
@@ -46,17 +47,13 @@ def make_model(name: str, blocks: list[tuple[str, int]], n: int) -> Any:
 
 def _autoencoder(blocks: list[tuple[str, int]], p: int, n: int) -> AE:
     mixed = any(kind != "gaussian" for kind, _ in blocks)
-    steps = int(np.clip((200 if mixed else 100) * n / _BATCH, 500, 10_000 if mixed else 2500))
-    epochs = max(1, round(steps / np.ceil(n / _BATCH)))
-    return AE(
-        n_components=min(16 if mixed else 8, max(p - 1, 1)),
-        hidden=(128, 128) if mixed else (64, 64),
-        lr=2e-3,
-        batch_size=_BATCH,
-        max_epochs=epochs,
-        callbacks=[cosine_decay(epochs)],
-        residual="component",
-    )
+    size = _MIXED if mixed else _NUMBERS
+    batch = size["batch_size"]
+    most = 2000 if mixed else 2500  # steps, of 100 epochs at most where rows are few
+    epochs = max(1, round(np.clip(100 * n / batch, 500, most) / np.ceil(n / batch)))
+    d = min(16 if mixed else 8, max(p - 1, 1))
+    decay = [cosine_decay(epochs)]
+    return AE(n_components=d, max_epochs=epochs, callbacks=decay, residual="component", **size)
 
 
 def is_linear(model: Any) -> bool:

@@ -80,7 +80,7 @@ class ModeScale:
         best, most = None, min(_MOST_MODES, len(np.unique(some)))
         with threadpool_limits(1):
             for k in range(1, most + 1):
-                mixture = GaussianMixture(k, reg_covar=1e-4, random_state=seed).fit(u)
+                mixture = GaussianMixture(k, reg_covar=1e-6, random_state=seed).fit(u)
                 bic = mixture.bic(u)
                 best = (bic, mixture) if best is None or bic < best[0] else best
         assert best is not None  # a column has a value

@@ -99,7 +99,7 @@ def read_column(X: Any, name: Any) -> tuple[Storage, Values]:
         largest = float(np.abs(values.present).max(initial=0))
         if largest > 2**53:
             raise ValueError(
-                f"Column {name!r} holds {largest:.17g}, an integer that float64 cannot hold: make "
+                f"Column {name!r} holds {largest:.0f}, an integer that float64 cannot hold: make "
                 "a column of keys a column of strings, or drop it."
             )
     return storage, values

@@ -139,8 +139,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     @property
     def kinds_(self) -> dict[Any, str]:
         """What each column was taken for."""
-        words = {name: type(codec).__name__ for name, codec in self.codecs_.items()}
-        return {name: word.removesuffix("Codec").lower() for name, word in words.items()}
+        words = ((n, type(codec).__name__) for n, codec in self.codecs_.items())
+        return {name: word.removesuffix("Codec").lower() for name, word in words}
 
     def transform(self, X: Any) -> np.ndarray:
         """Encode rows.
@@ -167,8 +167,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         out = np.empty((len(X), self._n_features_out), dtype=self.dtype)
         start = 0
         for name, codec in self.codecs_.items():
-            storage, values = read_column(X, name)
-            fitted = self.storages_[name]
+            (storage, values), fitted = read_column(X, name), self.storages_[name]
             if storage.kind != fitted.kind and not values.missing.all():
                 raise ValueError(
                     f"Column {name!r} is of dtype {storage.dtype}, and was of {fitted.dtype} in "

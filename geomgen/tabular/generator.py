@@ -132,9 +132,9 @@ class TableGenerator(BaseEstimator):
         constraints = [Constraint(given, X.columns) for given in self.constraints or ()]
         for constraint in constraints:
             constraint.warn_of(X)
-        encoder = TableEncoder() if self.encoder is None else clone(self.encoder)
-        if not isinstance(encoder, TableEncoder):
+        if not isinstance(self.encoder, TableEncoder | None):
             raise TypeError(f"encoder={self.encoder!r} must be a TableEncoder, or None.")
+        encoder = TableEncoder() if self.encoder is None else clone(self.encoder)
         if encoder.random_state is None:
             encoder.set_params(random_state=substream(seed, 0) % 2**31)
         encoder.set_params(dtype="float32").fit(X)
@@ -280,17 +280,13 @@ class TableGenerator(BaseEstimator):
             count.
         """
         check_is_fitted(self, "_engine")
-        X, _ = joined(X, y if self._labelled else None, None)
+        labelled = self._target is not None and self._target.apart  # its last column came as y
+        X, _ = joined(X, y if labelled else None, None)
         names = [name for name, kind in self.encoder_.kinds_.items() if kind != "key"]
         drawn = self.sample(max(len(X), 1000), random_state=0)
         return -energy_distance(*encoded("standard", X[names], drawn[names]))
 
     # ---------------------------------------------------------------------------------- drawing
-    @property
-    def _labelled(self) -> bool:
-        """Whether the last column came as y."""
-        return self._target is not None and self._target.apart
-
     def _chunks(
         self, n: int, size: int, rng: np.random.RandomState, kwargs: dict[str, Any]
     ) -> Iterator[Any]:
