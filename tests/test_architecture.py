@@ -52,6 +52,7 @@ LAYERS = [
     ["tabular"],
     ["diagnostics", "files"],
     ["reporting"],
+    ["_io"],
     ["_problems", "demo", "utils", "cli"],
 ]
 
