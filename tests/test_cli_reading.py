@@ -187,6 +187,8 @@ def test_standard_input(monkeypatch):
         ("5.1,3.5\n4.9,3.0\n", "rows.csv", {}, "put a line of names"),
         ("a,b\n1,2\n1,2,3\n", "rows.csv", {}, "more fields"),
         ("a,b\n1,2,3\n1,2,3\n", "rows.csv", {}, "more fields"),
+        ('a,b\n1,"2\n3,4\n', "rows.csv", {}, "never closed"),
+        (gzip.compress(b"a,b\n1,2\n")[:-9], "rows.csv.gz", {}, "compressed file is damaged"),
         (b"PK\x03\x04\x00\x00", "rows.csv", {}, "no text"),
         (b"PK\x03\x04", "rows.xlsx", {}, "save it as CSV"),
         (b"PAR", "rows.parquet", {}, "no Parquet file"),

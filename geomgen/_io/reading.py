@@ -7,6 +7,7 @@ import gzip
 import io
 import sys
 import warnings
+import zlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +85,10 @@ def read_table(path: Path | str, how: Reading, like: pd.DataFrame | None = None)
     try:
         table, is_text = _load(path, how)
         return _typed(table, how, like, is_text)
+    except csv.Error as error:
+        raise ValueError(f"{path}: this cannot be read as CSV ({error}).") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path}: the compressed file is damaged ({error}).") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -141,6 +146,8 @@ def _load_csv(content: bytes, how: Reading) -> pd.DataFrame:
                 index_col=False,
             )
         except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+            if "EOF" in str(error):
+                raise ValueError("a quotation mark is opened and never closed.") from error
             raise ValueError(
                 f"rows have more fields than the first line, with {separator!r} between them "
                 f"({str(error).strip()}). Put fields that contain {separator!r} into quotes, or "
@@ -184,10 +191,7 @@ def _separator(text: str) -> str:
             return 0.0, 0
         return sum(len(row) == len(rows[0]) for row in rows) / len(rows), len(rows[0])
 
-    try:
-        return max(_SEPARATORS, key=merit)
-    except csv.Error as error:
-        raise ValueError(f"this cannot be read as CSV ({error}).") from error
+    return max(_SEPARATORS, key=merit)
 
 
 def _check_header(text: str, separator: str) -> None:
