@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["write_atomically"]
+__all__ = ["open_atomically", "write_atomically"]
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes, overwrite: bool) -> Path:
     """Write a file beside its place, sync it to the disk, and move it there.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file and ``overwrite`` is False; it is left as it is.
+    """
+    with open_atomically(path, overwrite) as file:
+        file.write(content)
+    return Path(path)
+
+
+@contextmanager
+def open_atomically(path: str | os.PathLike[str], overwrite: bool) -> Iterator[BinaryIO]:
+    """Open a file to be written piece by piece, which appears at the end or, at an error, not.
 
     Raises
     ------
@@ -23,7 +40,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, overwrite: bo
         raise FileExistsError(_exists(path))
     try:
         with open(beside, "xb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if overwrite:
@@ -33,7 +50,6 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, overwrite: bo
         _sync_folder(path.parent)
     finally:
         beside.unlink(missing_ok=True)
-    return path
 
 
 def _move(beside: Path, path: Path) -> None:

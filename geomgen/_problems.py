@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.utils import check_random_state
 
+from geomgen._io import Reading, read_table
 from geomgen.datasets import make_rare_digits, make_ring_mixture
 
 __all__ = ["Problem", "load_problem"]
@@ -84,19 +84,20 @@ def load_problem(
 def _load_csv(path: Path, target: str | None, rare: str | None, seed: int) -> Problem:
     if not path.is_file():
         raise ValueError(f"--data {path}: there is no such file. Use digits, ring, or a CSV file.")
-    table = pd.read_csv(path)
+    how = Reading(keep=[target] if target else [])
+    table = read_table(path, how)
     if target not in table.columns:
         asked = "--target is needed" if target is None else f"--target {target}: no such column"
         raise ValueError(f"{asked}: use one of the columns {list(table.columns)}.")
-    notes = []
+    notes = how.notes
     labelled = table[target].notna()
     if not labelled.all():
         notes.append(f"{int((~labelled).sum())} rows left out because {target} is missing")
-        table = table[labelled].convert_dtypes()  # labels that were integers are so again
+        table = table[labelled]
     labels = table.pop(target).astype(str)
     if rare is not None and rare not in set(labels):
         raise ValueError(f"--rare {rare}: {target} has only {sorted(set(labels))[:20]}.")
-    X = table.select_dtypes(["number", "bool"]).astype(float)
+    X = table.select_dtypes(["number", "bool"]).astype("Float64").astype(float)
     left_out = [c for c in table if c not in X]
     if left_out:
         notes.append(f"columns left out because they are not numeric: {left_out}")

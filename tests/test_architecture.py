@@ -53,6 +53,7 @@ LAYERS = [
     ["diagnostics", "files"],
     ["sequence"],
     ["reporting"],
+    ["_io"],
     ["_problems", "demo", "utils", "cli"],
 ]
 

@@ -33,7 +33,7 @@ _HELD = {
     "sklearn.utils._metadata_requests.MetadataRequest",
     "sklearn.utils._metadata_requests.MethodMetadataRequest",
 }
-_NOT_OURS = ("geomgen.files", "geomgen.cli", "geomgen.demo", "geomgen.__main__")
+_NOT_OURS = ("geomgen.files", "geomgen.cli", "geomgen._io", "geomgen.demo", "geomgen.__main__")
 _BUILTINS = {"bool", "int", "float", "complex", "str", "bytes", "object"}
 _UFUNCS = {"numpy": np, "scipy.special": scipy.special}
 

@@ -64,8 +64,7 @@ class Constraint:
     def __init__(self, source: Any, columns: Any) -> None:
         self.source, self.columns = source, list(columns)
         if isinstance(source, str):
-            self.tree, self.names = self._parse(source)
-            self._check(self.tree)
+            self._parse(source)
         elif not callable(source):
             raise TypeError(
                 f"constraints has {source!r}: each must be an expression such as 'a <= b', or a "
@@ -79,8 +78,9 @@ class Constraint:
         """Whether each row of a frame satisfies it; what compares a missing value does not."""
         if not isinstance(self.source, str):
             return check_mask(self.source(X), len(X), f"The constraint {self.source!r}")
-        values = {name: _comparable(X, name) for name in set(self.names.values())}
-        found = np.broadcast_to(np.asarray(self._value(self.tree, values)), (len(X),))
+        tree, names = self._parse(self.source)  # anew, for a model in a file is no code
+        values = {name: _comparable(X, column) for name, column in names.items()}
+        found = np.broadcast_to(np.asarray(self._value(tree, values)), (len(X),))
         return check_mask(found, len(X), f"The constraint {self.source!r}")
 
     def warn_of(self, X: Any) -> None:
@@ -120,6 +120,7 @@ class Constraint:
                 f"constraints has {source!r}, and {unknown} are no columns of X: "
                 f"{self.columns[:20]}."
             )
+        self._check(tree)
         return tree, names
 
     def _check(self, node: ast.AST) -> None:
@@ -142,12 +143,12 @@ class Constraint:
             self._check(child)
 
     # ---------------------------------------------------------------------------- evaluation
-    def _value(self, node: Any, values: dict[Any, Any]) -> Any:
+    def _value(self, node: Any, values: dict[str, Any]) -> Any:
         def value(part: Any) -> Any:
             return self._value(part, values)
 
         if isinstance(node, ast.Name):
-            return values[self.names[node.id]]
+            return values[node.id]
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, ast.List | ast.Tuple):

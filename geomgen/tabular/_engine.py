@@ -28,11 +28,13 @@ class Engine:
 
     Parameters
     ----------
-    model, sampler, empirical, verbose
+    model, sampler, empirical
         Of :class:`TableGenerator`.
+    settings : dict
+        Parameters of the model, of those that it has.
     """
 
-    def __init__(self, model: Any, sampler: Any, empirical: bool, verbose: int) -> None:
+    def __init__(self, model: Any, sampler: Any, empirical: bool, settings: dict[str, Any]) -> None:
         if isinstance(model, str) and model not in _NAMES:
             raise ValueError(
                 f"model={model!r} must be one of {', '.join(_NAMES)}, or an estimator."
@@ -43,7 +45,7 @@ class Engine:
                 f"model={model!r} has no fit and sample: {', '.join(_NAMES)} are names."
             )
         self.model, self.sampler = model, sampler
-        self.empirical, self.verbose = empirical, verbose
+        self.empirical, self.settings = empirical, settings
 
     def fit(self, encoder: TableEncoder, X: Any, target: Target | None, seed: int) -> Engine:
         """Train the model on the features, and learn to read it."""
@@ -61,6 +63,8 @@ class Engine:
                 self.name_ = choose_model(blocks)
             model = self.model if own else make_model(self.name_, blocks, len(features))
             self._fit_model(model, blocks, features, seed)
+            if not own and "callbacks" in self.model_.get_params():
+                self.model_.set_params(callbacks=None)  # they have served, and no file holds them
         self._learn_readings(features, seed)
         del self.labels_  # as long as the table
         if target is not None and target.classes_ is not None:
@@ -81,7 +85,7 @@ class Engine:
     def _fit_model(
         self, model: Any, blocks: list[tuple[str, int]], features: np.ndarray, seed: int
     ) -> None:
-        params = {"random_state": substream(seed, 1) % 2**31, "verbose": self.verbose}
+        params = {"random_state": substream(seed, 1) % 2**31, **self.settings}
         conditional = self.labels_ is not None
         autoencoder = isinstance(model, GenerativeAutoencoder)
         if not autoencoder:  # mixtures lose their digits in float32

@@ -97,6 +97,7 @@ class TableGenerator(BaseEstimator):
     random_state: Annotated[
         Any, "Seed of encoder, model and sampler; None takes numpy's global state."
     ] = None
+    device: Annotated[Any, "Of a model that has one; None leaves it as it is."] = None
     verbose: Annotated[Annotated[int, Interval(0)] | bool, "1 shows a progress bar."] = 0
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -117,8 +118,7 @@ class TableGenerator(BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            For an illegal parameter, or rows that cannot be used; the estimator is then as it
-            was before.
+            For an illegal parameter, or bad rows; the estimator is then as it was before.
 
         Warns
         -----
@@ -138,12 +138,12 @@ class TableGenerator(BaseEstimator):
         if encoder.random_state is None:
             encoder.set_params(random_state=substream(seed, 0) % 2**31)
         encoder.set_params(dtype="float32").fit(X)
-        engine = Engine(self.model, self.sampler, self.marginals == "empirical", self.verbose)
+        settings = {"verbose": self.verbose} | ({"device": self.device} if self.device else {})
+        engine = Engine(self.model, self.sampler, self.marginals == "empirical", settings)
         engine.fit(encoder, X, target, seed)
         self.encoder_, self._engine, self._target = encoder, engine, target
         self._constraints = constraints
-        self.n_features_in_ = encoder.n_features_in_
-        self.feature_names_in_ = encoder.feature_names_in_
+        self.n_features_in_, self.feature_names_in_ = X.shape[1], encoder.feature_names_in_
         return self
 
     @property
