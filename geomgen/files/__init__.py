@@ -12,14 +12,14 @@ from sklearn.utils.validation import check_is_fitted
 from geomgen._atomic import write_atomically
 from geomgen._device import resolve_device
 from geomgen._versions import versions
-from geomgen.files import _frames, _objects, _values
+from geomgen.files import _frames, _objects, _polars, _values
 from geomgen.files._container import ModelFileError, pack, unpack
 from geomgen.files._graph import Reader, Writer
 from geomgen.pipeline import unwrap
 
 __all__ = ["ModelFileError", "load", "save"]
 
-_KINDS = [*_values.KINDS, *_frames.KINDS, *_objects.KINDS]
+_KINDS = [*_values.KINDS, *_frames.KINDS, *_polars.KINDS, *_objects.KINDS]
 
 
 def save(fitted: Any, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -32,8 +32,8 @@ def save(fitted: Any, path: str | os.PathLike[str], *, overwrite: bool = False) 
     Parameters
     ----------
     fitted : object
-        A fitted estimator or sampler of geomgen, a scikit-learn estimator, a ``Pipeline``; of a
-        search, what it found (``best_estimator_``) is saved.
+        A fitted estimator or sampler of geomgen, of rows, strings or tables, a scikit-learn
+        estimator, a ``Pipeline``; of a search, what it found (``best_estimator_``) is saved.
     path : str or path
         Where. Its folder must exist.
     overwrite : bool, default=False

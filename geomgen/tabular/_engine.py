@@ -63,8 +63,6 @@ class Engine:
                 self.name_ = choose_model(blocks)
             model = self.model if own else make_model(self.name_, blocks, len(features))
             self._fit_model(model, blocks, features, seed)
-            if not own and "callbacks" in self.model_.get_params():
-                self.model_.set_params(callbacks=None)  # they have served, and no file holds them
         self._learn_readings(features, seed)
         del self.labels_  # as long as the table
         if target is not None and target.classes_ is not None:
@@ -108,6 +106,8 @@ class Engine:
             self.model_ = self.models_[0]
         else:
             self.model_.fit(features)
+        if isinstance(self.model, str) and "callbacks" in self.model_.get_params():
+            self.model_.set_params(callbacks=None)  # they have served, and no file holds them
 
     # ---------------------------------------------------------------------------------- reading
     def _learn_readings(self, features: np.ndarray, seed: int) -> None:
