@@ -111,3 +111,8 @@ def test_the_table():
     assert (lisa["latent space"], lisa["sampler"]) == ("sphere", "cells")
     assert table.loc["VAEGenerator", "posterior"] == "normal"
     assert table.notna().all(axis=None) and (table != "").all(axis=None)
+
+
+def test_generators_of_tables_take_these_models():
+    with pytest.raises(ValueError, match="its models are the numeric ones"):
+        model_table("table")

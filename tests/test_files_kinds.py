@@ -77,7 +77,7 @@ def tiny(**params):
 @pytest.fixture
 def again(tmp_path):
     """Save, and load what was saved."""
-    return lambda fitted: load(save(fitted, tmp_path / "model.geomgen"))
+    return lambda fitted: load(save(fitted, tmp_path / "model.geomgen", overwrite=True))
 
 
 def test_vectorizers_are_discovered():

@@ -16,9 +16,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import geomgen
-from geomgen import Report, report
+from geomgen import PCAGenerator, Report, report
 from geomgen.metrics import evaluate
 from geomgen.samplers import CellSampler
+from geomgen.tabular import TableGenerator
 
 from .helpers import small
 
@@ -170,6 +171,26 @@ def test_columns_of_several_kinds():
     page = Page(found.html)
     assert "<b>malignant</b> & $x$" in page.text and "b" not in page.tags  # escaped
     assert "no codes" in page.text and "train_on_synthetic" in found.metrics.index
+
+
+def test_a_generator_of_tables():
+    """It draws the columns of every kind, labels included, and its page says so."""
+    train, test = (
+        rows.assign(
+            kind=np.where(y, "benign", "malignant"),
+            day=pd.Timestamp("2024-01-01") + pd.to_timedelta(rows.iloc[:, 1].round(), unit="D"),
+            flag=rows.iloc[:, 0] > 14,
+            gap=rows.iloc[:, 2].mask(rows.iloc[:, 2] > 120),
+        )
+        for rows, y in ((TRAIN, Y_TRAIN), (TEST, Y_TEST))
+    )
+    model = PCAGenerator(n_components=4, whiten=False)
+    generator = TableGenerator(model=model, target="kind", random_state=0).fit(train)
+    found = report(generator, train, test, target="kind", rare_label="malignant", **FAST)
+    page = Page(found.html)
+    assert found.title == "Report on TableGenerator" and "rare" in page.ids
+    assert "PCAGenerator(n_components=4" in page.text  # among what was run
+    assert found.metrics.loc["train_on_synthetic", "value"] > 0.5
 
 
 def test_one_column_many_columns_and_constants():
