@@ -41,7 +41,9 @@ METRICS = {
     "commonest": Metric("low", 3),
     # the papers' figures: diagnostics, epochs, rescaled codes
     **dict.fromkeys(("off_mean_volume", "gap"), Metric("none")),
-    **dict.fromkeys(("on_std", "off_std", "overlap", "entropy"), Metric("none", 3)),
+    **dict.fromkeys(("on_std", "off_std"), Metric("none", 3)),
+    "overlap": Metric("low", 3),
+    "entropy": Metric("high", 3),
     **{f"{name}_{e}": Metric("low", 4) for name in ("mse", "prior", "cells") for e in EPOCHS},
     **{f"mse_{alpha:g}": Metric("low", 4) for alpha in ALPHAS},
 }

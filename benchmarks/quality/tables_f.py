@@ -91,7 +91,8 @@ GF2 = Table(  # section 5.8, figure 2
     "The paper says that over its configurations recall rises with the off-manifold log 2-volume "
     "and falls with its spread; it prints no figure. Volumes are of codes as they are, the gap of "
     "standardised ones. Overlap (k = 1) and blade entropy, at codes of test rows, are what the "
-    "terms of GA-AE penalise and reward.",
+    "terms of GA-AE penalise and reward: where its row and the AE's do not differ in them, it is no "
+    "wonder that they do not in the distance either.",
     (
         ("GA-AE", "Standard AE"),
         ("+ Grassmann spread", "Standard AE"),
