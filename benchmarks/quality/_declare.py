@@ -34,10 +34,14 @@ class System:
 
 @dataclass(frozen=True)
 class Metric:
-    """Where a figure should be (``"low"``, ``"high"``, a number or ``"none"``), and its digits."""
+    """Where a figure should be (``"low"``, ``"high"``, a number or ``"none"``), and its digits.
+
+    ``label`` is a name rather than a quantity: its values are listed.
+    """
 
     goal: str | float
     digits: int = 2
+    label: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from benchmarks.quality._ring import EPOCHS
 
 __all__ = ["METRICS"]
 
+_LABELS = ("mean_is", "mean_without_is", "mean_draw_is")
 METRICS = {
     "count": Metric(40, 1),
     "count_inside": Metric(40, 1),
@@ -35,7 +36,7 @@ METRICS = {
     "furthest": Metric("low", 3),
     "inside_ten": Metric("high", 1),
     "frechet_ten": Metric("low", 1),
-    **{name: Metric("none", 0) for name in ("mean_is", "mean_without_is", "mean_draw_is")},
+    **{name: Metric("none", label=True) for name in _LABELS},
     "off_mean": Metric("none", 3),
     "images_hit": Metric("high", 0),
     "commonest": Metric("low", 3),
