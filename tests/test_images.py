@@ -57,11 +57,13 @@ def recon(model, X=HELD_OUT):
         ((8, 9, 4), (4, 8, 9, True)),
         ((3, 4, 4), (3, 4, 4, False)),
         ((4, 4, 1), (1, 4, 4, False)),
+        (np.array([8, 9, 3]), (3, 8, 9, True)),
     ],
 )
 def test_which_end_the_channels_are(shape, found):
     layout = ImageLayout.of(shape)
     assert layout == ImageLayout(*found) and layout.n_features == np.prod(shape)
+    assert {type(size) for size in (layout.channels, layout.height, layout.width)} == {int}
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 3), (1, 8, 3), (4, 8, 4), (2, 8, 8), (8, 8, 8)])
