@@ -58,10 +58,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     torch.set_num_threads(1)
     cells = [cell for table in tables for cell in table.cells(profile)]
-    if options.rows:
-        cells = [cell for cell in cells if cell.row in options.rows]
-    if options.data:
-        cells = [cell for cell in cells if cell.data in options.data]
+    for name, chosen in (("row", options.rows), ("data", options.data)):
+        known = dict.fromkeys(getattr(cell, name) for cell in cells)
+        if unknown := [each for each in chosen or () if each not in known]:
+            parser.error(f"{', '.join(unknown)}: not among {', '.join(known)}")
+        cells = [cell for cell in cells if not chosen or getattr(cell, name) in chosen]
     with warnings.catch_warnings():
         for expected in EXPECTED:
             warnings.filterwarnings("ignore", expected)

@@ -58,6 +58,8 @@ def coverage(figures: Figures) -> plt.Figure:
         target = figures.means(block.columns[-2])
         for axis, column in zip(line, block.columns[:5], strict=True):
             for row, value in figures.means(column).items():
+                if row not in target:
+                    continue
                 axis.scatter(value, target[row], s=14, marker="x" if row.control else "o")
                 axis.annotate(row.label, (value, target[row]), fontsize=4)
             axis.set(xlabel=column.label, ylabel=f"recall, {block.title.lower()}")
