@@ -37,6 +37,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--images", type=Path, default=Path("docs/images"))
     options = parser.parse_args(arguments)
     table, profile = TABLES[options.table], PROFILES[options.profile]
+    cells = [cell for cell in table.cells(profile) if cell.reason != "not in this profile"]
+    known = sorted({cell.data for cell in cells} & SHAPES.keys())
+    if options.data not in known:
+        parser.error(
+            f"--data {options.data} is not in table {options.table} of profile {options.profile}: "
+            f"choose from {', '.join(known) or 'none'}"
+        )
     strips = dict(drawn(table, options.data, profile, options.cache))
     path = options.images / f"sheet-{options.table.lower()}-{options.data}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
