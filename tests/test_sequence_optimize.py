@@ -465,3 +465,20 @@ def test_missing_botorch_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "botorch", None)
     with pytest.raises(ImportError, match=r'pip install "geomgen\[bo\]"'):
         search()
+
+
+def test_more_inducing_points_than_codes_are_the_codes():
+    Z, y = points(40), torch.linspace(-1.0, 1.0, 40, dtype=torch.float64)
+    sparse, exact = (fit_surrogate(Z, y, m, 500, 0) for m in (20, 1000))
+    torch.testing.assert_close(sparse.expected(Z), exact.expected(Z))
+
+
+@pytest.mark.parametrize("n_rounds", [0, -1, 1.5])
+@pytest.mark.parametrize("method", ["run", "random_baseline"])
+def test_numbers_of_rounds_that_are_refused(method, n_rounds):
+    with pytest.raises(ValueError, match="n_rounds"):
+        getattr(search(), method)(n_rounds)
+
+
+def test_numbers_of_rounds_may_be_numpy_s():
+    assert len(search(batch_size=2).random_baseline(np.int64(1)).evaluations) == 2

@@ -12,7 +12,7 @@ import numpy as np
 
 from geomgen._random import draw_seed
 
-__all__ = ["Evaluator", "Table", "score_strings"]
+__all__ = ["Evaluator", "Table", "check_rounds", "score_strings"]
 
 Table = dict[str, Any]
 
@@ -122,3 +122,10 @@ def _try(objective: Callable[[list[str]], Any], strings: list[str]) -> np.ndarra
     except Exception:  # the objective is the user's: any failure is a failure of its strings
         return None
     return scores if scores.shape == (len(strings),) else None
+
+
+def check_rounds(n_rounds: Any) -> int:
+    """Return a number of rounds, or raise."""
+    if not isinstance(n_rounds, int | np.integer) or n_rounds < 1:
+        raise ValueError(f"n_rounds={n_rounds!r} must be an int in [1, inf).")
+    return int(n_rounds)

@@ -14,7 +14,8 @@ __all__ = ["as_floats", "check_strings", "make_pick"]
 
 def check_strings(strings: Any) -> list[str]:
     """Return strings as a list, or raise."""
-    if isinstance(strings, str) or not isinstance(strings, Iterable):
+    one_d = len(getattr(strings, "shape", (0,))) == 1  # the columns of a table are no strings
+    if isinstance(strings, str) or not isinstance(strings, Iterable) or not one_d:
         raise ValueError(f"strings={strings!r} must be a list or array of str.")
     listed = strings.tolist() if hasattr(strings, "tolist") else list(strings)
     for i, string in enumerate(listed):

@@ -18,7 +18,7 @@ from geomgen._fields import Count, Interval, check_fields, estimator
 from geomgen._random import draw_seed, substream
 from geomgen.sequence._acquisition import greedy_batch, pool_of, refine, thompson_batch
 from geomgen.sequence._domains import domain_of
-from geomgen.sequence._evaluating import Evaluator, Table, score_strings
+from geomgen.sequence._evaluating import Evaluator, Table, check_rounds, score_strings
 from geomgen.sequence._result import OptimizationResult
 from geomgen.sequence._surrogate import fit_surrogate, require_botorch
 
@@ -175,9 +175,7 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self, "codes_")
         check_fields(self)
-        n_rounds = self.n_rounds if n_rounds is None else n_rounds
-        if not isinstance(n_rounds, int) or n_rounds < 1:
-            raise ValueError(f"n_rounds={n_rounds!r} must be an int in [1, inf).")
+        n_rounds = check_rounds(self.n_rounds if n_rounds is None else n_rounds)
         bar = tqdm(range(n_rounds), desc="optimize", unit="round", disable=not self.verbose)
         try:
             for _ in bar:
@@ -210,7 +208,8 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
         OptimizationResult
         """
         check_is_fitted(self, "codes_")
-        n_rounds = n_rounds or self.n_rounds_done_ or self.n_rounds
+        default = self.n_rounds_done_ or self.n_rounds
+        n_rounds = check_rounds(default if n_rounds is None else n_rounds)
         taken, tables = set(self._first), []
         for r in range(n_rounds):
             rng = np.random.RandomState(substream(self._seed, 1, r))
