@@ -284,6 +284,7 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
         return Evaluator(**{name: getattr(self, name) for name in names}, first=self._first)
 
     def _propose(self, model: Any, y: np.ndarray, n: int, rng: np.random.RandomState) -> np.ndarray:
+        n = min(n, max(self.n_candidates, self.batch_size))  # their covariance is a dense matrix
         size = max(self.n_candidates, 2 * n)
         pool = torch.from_numpy(pool_of(self.codes_, y, self._domain, size, rng))
         if self.acquisition == "thompson":
