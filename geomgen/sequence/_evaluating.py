@@ -80,7 +80,13 @@ class Evaluator:
         valid = ~np.isnan(scores)
         if self.valid is not None and valid.any():
             asked = [s for s, ok in zip(strings, valid, strict=True) if ok]
-            valid[valid] = np.asarray(self.valid(asked), dtype=bool)
+            told = np.asarray(self.valid(asked), dtype=bool)
+            if told.shape != (len(asked),):
+                raise ValueError(
+                    f"valid returned an array of shape {told.shape} for {len(asked)} strings: it "
+                    "must return one bool a string."
+                )
+            valid[valid] = told
         novel = np.array([bool(s) and s not in self.first for s in strings], dtype=bool)
         columns = {"round": [r] * len(strings), "code": codes, "string": strings, "score": scores}
         return {**columns, "failed": np.isnan(scores), "valid": valid, "novel": novel}

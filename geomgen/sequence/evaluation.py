@@ -56,7 +56,8 @@ def _compile(string: str) -> list[Step]:
     """Turn an expression into postfix steps, or raise a ValueError that says why not."""
     if len(string) > _LONGEST:
         raise ValueError(f"it has {len(string)} characters, more than {_LONGEST}")
-    end = _LEXICON.match(string).end()  # type: ignore[union-attr]  # it matches nothing, too
+    allowed = _LEXICON.match(string)
+    end = allowed.end() if allowed else 0
     if end < len(string):
         part = string[end : end + 20]
         raise ValueError(f"{part!r} at position {end} cannot stand in an expression")

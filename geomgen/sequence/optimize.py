@@ -85,7 +85,7 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
         random_state)``.""",
     ] = field(default=None, kw_only=False)
     objective: Annotated[
-        Callable | None,
+        Any,
         """``(list of str) -> scores``, lower is better. If it raises, or returns something other
         than a finite number a string, it is asked string by string, and strings that still fail
         get the worst score known.""",
@@ -229,8 +229,8 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
         for name in ("transform", "inverse_transform"):
             if not hasattr(self.estimator, name):
                 raise TypeError(f"estimator={self.estimator!r} must have a method {name}.")
-        if self.objective is None:
-            raise TypeError("objective=None: pass a callable of a list of strings.")
+        if not callable(self.objective):
+            raise TypeError(f"objective={self.objective!r} must be a callable of strings.")
         if isinstance(X, str) or np.ndim(X) != 1 or len(X) < 2:
             raise ValueError("X must be a sequence of at least two strings.")
         if not all(isinstance(x, str) for x in X):
@@ -239,7 +239,7 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
 
     def _known_scores(self, strings: list[str], y: Any) -> np.ndarray:
         if y is None:
-            scores = score_strings(self.objective, strings)  # type: ignore[arg-type]  # checked before
+            scores = score_strings(self.objective, strings)
         else:
             scores = np.array(y, dtype=float)
             if scores.shape != (len(strings),):
