@@ -35,6 +35,7 @@ __all__ = [
     "warn_of_scales",
 ]
 
+_NUMBERS = 2**23  # to tell the scales of columns by, at most
 _APART = 1e3  # ratio of deviations from which a column hardly counts: a millionth of the loss
 
 
@@ -148,8 +149,9 @@ def check_range(X: np.ndarray, dtype: np.dtype) -> None:
 
 def warn_of_scales(X: np.ndarray) -> None:
     """Warn if columns differ so much in scale that a squared error does not see the small ones."""
-    head = X[:10_000]
-    deviations, ranges = head.std(axis=0, dtype=np.float64), np.ptp(head.astype(np.float64), axis=0)
+    head = X[: max(100, min(10_000, _NUMBERS // X.shape[1]))]
+    deviations = head.std(axis=0, dtype=np.float64)  # a float64 copy is made on the way
+    ranges = head.max(axis=0).astype(np.float64) - head.min(axis=0).astype(np.float64)
     varies = deviations > 1e-12 * abs(head[0])  # constant columns, but for rounding, do not
     if not varies.any():
         return

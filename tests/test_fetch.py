@@ -82,6 +82,29 @@ def test_bad_requests(data):
         fetch_mnist("valid")
     with pytest.raises(ValueError, match="n_rows=0 must be positive"):
         fetch_cifar10(n_rows=0)
+    for n_rows in (2.5, "2"):
+        with pytest.raises(ValueError, match="n_rows=.* must be positive and whole"):
+            fetch_lfw(n_rows=n_rows)
+    with pytest.raises(ValueError, match="subset=.*must be one of"):
+        fetch_mnist(["train"])
+
+
+def test_bad_requests_are_refused_before_a_download(offline):
+    with pytest.raises(ValueError, match="subset='valid' must be one of"):
+        fetch_cifar10("valid")
+    with pytest.raises(ValueError, match="n_rows=-1 must be positive"):
+        fetch_lfw(n_rows=-1)
+
+
+@pytest.mark.parametrize("content", [b"no archive", b"", b"PK\x03\x04 cut off"])
+def test_a_local_file_that_is_something_else(tmp_path, monkeypatch, content):
+    monkeypatch.setenv("GEOMGEN_DATA", str(tmp_path))
+    (tmp_path / "mnist.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"mnist\.npz, in the .* with the arrays X_train, y_train"):
+        fetch_mnist()
+    np.savez(tmp_path / "lfw64_gray.npz", X=np.zeros((2, 64, 64)))
+    with pytest.raises(ValueError, match=r"lfw64_gray\.npz, in the .* with the arrays X, identity"):
+        fetch_lfw()
 
 
 @pytest.mark.parametrize("name", LOADERS)

@@ -18,6 +18,7 @@ from geomgen import AE, PCAGenerator
 from geomgen._acceleration import accelerated
 from geomgen._batches import Batches, Rows
 from geomgen._images import widest_layer
+from geomgen._structure import warn_of_scales
 from geomgen.losses import tangents
 from geomgen.nn import ImageLayout, RandomFlip, RandomShift, conv_decoder, conv_encoder
 
@@ -57,11 +58,13 @@ def recon(model, X=HELD_OUT):
         ((8, 9, 4), (4, 8, 9, True)),
         ((3, 4, 4), (3, 4, 4, False)),
         ((4, 4, 1), (1, 4, 4, False)),
+        (np.array([8, 9, 3]), (3, 8, 9, True)),
     ],
 )
 def test_which_end_the_channels_are(shape, found):
     layout = ImageLayout.of(shape)
     assert layout == ImageLayout(*found) and layout.n_features == np.prod(shape)
+    assert {type(size) for size in (layout.channels, layout.height, layout.width)} == {int}
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 3), (1, 8, 3), (4, 8, 4), (2, 8, 8), (8, 8, 8)])
@@ -409,6 +412,15 @@ def test_rows_are_encoded_a_bounded_number_at_a_time():
     wide.net_.module_.encoder.register_forward_pre_hook(lambda m, args: seen.append(len(args[0])))
     wide.transform(TRAIN[:40, 30:32])
     assert seen == [16, 16, 8]  # 2²⁴ numbers are 16 rows of 2²⁰
+
+
+def test_scales_of_large_images_are_told_from_few():
+    X = np.random.RandomState(0).randint(0, 255, (1000, 2**15), np.uint8)
+    tracemalloc.start()
+    warn_of_scales(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**27  # a float64 copy of all of it is 2²⁸
 
 
 def test_bytes_are_never_all_floats():

@@ -1,5 +1,6 @@
 """The grammar track's table says what was measured, and only that."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,17 +8,26 @@ import pytest
 
 import geomgen
 from benchmarks.quality import grammar
-from benchmarks.quality.__main__ import between_marks
+from benchmarks.quality._report import publish
 from benchmarks.quality._runs import Lines
 
 ROOT = Path(geomgen.__file__).parent.parent
 
 
-def test_page_is_made_of_the_committed_results():
+def test_page_is_made_of_the_committed_results(tmp_path):
     text = grammar.render("cpu", Lines(ROOT / "benchmarks" / "results" / "grammar-cpu.jsonl"))
-    page = (ROOT / "docs" / "expressions.md").read_text()
+    page = ROOT / "docs" / "expressions.md"
     command = "python -m benchmarks.quality.grammar report --profile cpu --page docs/expressions.md"
-    assert between_marks(page, text) == page, f"run `{command}`"
+    publish(text, made := Path(shutil.copy(page, tmp_path)))
+    assert made.read_text() == page.read_text(), f"run `{command}`"
+
+
+def test_page_without_marks_is_refused_and_kept(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- tables --> and no end")
+    with pytest.raises(SystemExit, match="page.md has no"):
+        publish("| a |", page)
+    assert page.read_text() == "<!-- tables --> and no end"
 
 
 def test_report_has_means_spread_and_what_is_missing(tmp_path):

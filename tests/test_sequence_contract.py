@@ -322,8 +322,8 @@ BAD_STRINGS = [
     pytest.param(None, "list or array of str", id="None"),
     pytest.param(["x", None], r"strings\[1\]=None", id="a gap"),
     pytest.param(["x", 3], r"strings\[1\]=3", id="a number"),
-    pytest.param(np.zeros((5, 2)), r"strings\[0\]", id="rows of numbers"),
-    pytest.param(STRINGS.reshape(60, 2), r"strings\[0\]", id="two columns"),
+    pytest.param(np.zeros((5, 2)), r"shape \(5, 2\) must be a list", id="rows of numbers"),
+    pytest.param(STRINGS.reshape(60, 2), r"shape \(60, 2\) must be a list", id="two columns"),
 ]
 
 

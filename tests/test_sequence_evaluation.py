@@ -1,5 +1,6 @@
 import ast
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -221,3 +222,19 @@ def test_bad_input_is_named():
         ExpressionScore("os")
     with pytest.raises(ValueError, match=r"target='log\(x\)' is not finite"):
         ExpressionScore("log(x)")
+
+
+@pytest.mark.parametrize("called", ["(" + "-" * 950 + "x)", "sin" + "(x)" * 320])
+def test_calls_of_anything_deep_are_refused(called):
+    assert np.isnan(evaluate_expressions([called + "(x)"], [1.0])).all()
+
+
+def test_what_is_kept_of_long_expressions_is_bounded():
+    strings = [f"{i}" + "+x" * 300 for i in range(40)]  # no two have a sum in common
+    x = np.linspace(-1, 1, 2000)
+    tracemalloc.start()
+    values = evaluate_expressions(strings, x)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(values, np.arange(40)[:, None] + 300 * x)
+    assert most < 80e6  # not 40 x 300 x 2000 x 8

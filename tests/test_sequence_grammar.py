@@ -6,6 +6,7 @@ import pickle
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -461,3 +462,20 @@ def test_expressions_are_of_the_grammar_and_in_its_order():
     assert lengths.max() == 14
     parts = {re.split(r"\+(?![^(]*\))", s)[-1] for s in left_out}
     assert parts <= {re.split(r"\+(?![^(]*\))", s)[-1] for s in strings}
+
+
+def test_ambiguous_strings_do_not_take_exponential_time():
+    grammar = Grammar("S -> S S | 'a'", max_length=49)  # 25 letters: 10^12 derivations
+    rules = grammar.parse(["a" * 25])
+    assert rules[0, :3].tolist() == [0, 0, 0] and grammar.valid(rules).all()
+
+
+def test_only_ends_of_lines_end_lines():
+    grammar = Grammar("S -> '\u2028' T\r\nT -> '\x0c' | '\x85'", max_length=2)
+    assert grammar.accepts(["\u2028\x0c", "\u2028\x85", "\u2028"]).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("strings", [np.array("12"), pd.DataFrame({"x": ["1"]})])
+def test_neither_characters_nor_columns_are_taken_for_strings(strings):
+    with pytest.raises(ValueError, match="must be a list or array of str"):
+        EXPRESSIONS.parse(strings)

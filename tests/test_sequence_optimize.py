@@ -427,7 +427,7 @@ def test_grammar_estimators_are_searched_on_their_sphere():
     [
         ({"acquisition": "ucb"}, KNOWN, None, ValueError, "acquisition.*'ucb'"),
         ({"batch_size": 0}, KNOWN, None, ValueError, "batch_size"),
-        ({"objective": None}, KNOWN, None, TypeError, "objective=None: pass a callable"),
+        ({"objective": None}, KNOWN, None, TypeError, "objective=None must be a callable"),
         ({"estimator": 3}, KNOWN, None, TypeError, "estimator=3 must have a method transform"),
         ({}, "word", None, ValueError, "sequence of at least two strings"),
         ({}, ["aaaaa"], None, ValueError, "at least two strings"),
@@ -440,6 +440,16 @@ def test_grammar_estimators_are_searched_on_their_sphere():
 def test_bad_input_is_named(params, X, y, error, message):
     with pytest.raises(error, match=message):
         search(fit=False).set_params(**params).fit(X, y)
+
+
+def test_a_validity_of_another_shape_is_named_and_loses_no_round():
+    searching = search(n_rounds=1)
+    searching.run()
+    searching.set_params(valid=lambda words: True)
+    with pytest.raises(ValueError, match=r"valid returned an array of shape \(\) for \d+ strings"):
+        searching.run(1)
+    searching.set_params(valid=None)
+    assert searching.run(1).evaluations["round"].nunique() == 2
 
 
 def test_bad_codes_and_rounds_are_named():
@@ -465,3 +475,20 @@ def test_missing_botorch_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "botorch", None)
     with pytest.raises(ImportError, match=r'pip install "geomgen\[bo\]"'):
         search()
+
+
+def test_more_inducing_points_than_codes_are_the_codes():
+    Z, y = points(40), torch.linspace(-1.0, 1.0, 40, dtype=torch.float64)
+    sparse, exact = (fit_surrogate(Z, y, m, 500, 0) for m in (20, 1000))
+    torch.testing.assert_close(sparse.expected(Z), exact.expected(Z))
+
+
+@pytest.mark.parametrize("n_rounds", [0, -1, 1.5])
+@pytest.mark.parametrize("method", ["run", "random_baseline"])
+def test_numbers_of_rounds_that_are_refused(method, n_rounds):
+    with pytest.raises(ValueError, match="n_rounds"):
+        getattr(search(), method)(n_rounds)
+
+
+def test_numbers_of_rounds_may_be_numpy_s():
+    assert len(search(batch_size=2).random_baseline(np.int64(1)).evaluations) == 2

@@ -7,7 +7,6 @@ started again; ``report`` prints the tables as Markdown, the paper's figures bes
 from __future__ import annotations
 
 import argparse
-import re
 import warnings
 from pathlib import Path
 
@@ -15,20 +14,14 @@ import torch
 
 from benchmarks.quality import _work, tables_f, tables_g, tables_l
 from benchmarks.quality._profiles import PROFILES
-from benchmarks.quality._report import render
+from benchmarks.quality._report import publish, render
 from benchmarks.quality._runs import Lines
 
-__all__ = ["between_marks", "main"]
+__all__ = ["main"]
 
 TABLES = {table.name: table for table in (*tables_g.TABLES, *tables_l.TABLES, *tables_f.TABLES)}
 RESULTS = Path("benchmarks/results")
 EXPECTED = ("Terms that are less", "Every sampler's draws", "The judge's true-pos", ".*onverge")
-
-
-def between_marks(page: str, text: str) -> str:
-    """Put the tables into a page."""
-    made = f"<!-- tables -->\n{text}<!-- end -->"
-    return re.sub(r"<!-- tables -->.*<!-- end -->", lambda _: made, page, flags=re.S)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,17 +44,15 @@ def main(arguments: list[str] | None = None) -> int:
     tables = [TABLES[name] for name in options.table]
     if options.command == "report":
         text = "\n".join(render(table, profile, lines, options.profile) for table in tables)
-        if options.page:
-            options.page.write_text(between_marks(options.page.read_text(), text))
-        else:
-            print(text)
+        publish(text, options.page)
         return 0
     torch.set_num_threads(1)
     cells = [cell for table in tables for cell in table.cells(profile)]
-    if options.rows:
-        cells = [cell for cell in cells if cell.row in options.rows]
-    if options.data:
-        cells = [cell for cell in cells if cell.data in options.data]
+    for name, chosen in (("row", options.rows), ("data", options.data)):
+        known = dict.fromkeys(getattr(cell, name) for cell in cells)
+        if unknown := [each for each in chosen or () if each not in known]:
+            parser.error(f"{', '.join(unknown)}: not among {', '.join(known)}")
+        cells = [cell for cell in cells if not chosen or getattr(cell, name) in chosen]
     with warnings.catch_warnings():
         for expected in EXPECTED:
             warnings.filterwarnings("ignore", expected)

@@ -6,7 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["REAL", "STUDIES", "Block", "Cell", "Column", "Metric", "Row", "System", "Table"]
+__all__ = [
+    "REAL",
+    "STUDIES",
+    "Block",
+    "Cell",
+    "Column",
+    "Metric",
+    "Row",
+    "System",
+    "Table",
+    "kind_of",
+]
 
 REAL = "real"  # a control: rows of the truth in place of draws
 STUDIES = {  # measurements in place of one sample, by the sampler that is fitted for them
@@ -16,6 +27,11 @@ STUDIES = {  # measurements in place of one sample, by the sampler that is fitte
     "volumes": "cells",
     "epochs": "cells",
 }
+
+
+def kind_of(data: str) -> str:
+    """Name the kind of a data set, which decides work and budget: "ring, radius 4" is a ring."""
+    return data.partition(",")[0]
 
 
 @dataclass(frozen=True)
@@ -34,10 +50,14 @@ class System:
 
 @dataclass(frozen=True)
 class Metric:
-    """Where a figure should be (``"low"``, ``"high"``, a number or ``"none"``), and its digits."""
+    """Where a figure should be (``"low"``, ``"high"``, a number or ``"none"``), and its digits.
+
+    ``label`` is a name rather than a quantity: its values are listed.
+    """
 
     goal: str | float
     digits: int = 2
+    label: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,8 +156,7 @@ class Table:
 
     def cell(self, row: Row, column: Column, profile: dict[str, dict[str, Any]]) -> Cell:
         """One row by one column."""
-        kind = column.data.partition(",")[0]
-        budget = dict(profile[kind])
+        budget = dict(profile[kind_of(column.data)])
         seeds = budget.pop("seeds")
         sampler = row.own if column.sampler == "N" else column.sampler
         reason = row.why.get(column.sampler or "codes")

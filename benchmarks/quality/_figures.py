@@ -40,6 +40,8 @@ class Figures:
             return "—" if cell.reason or self.was_run(cell) else "not run"
         if not np.isfinite(values).all():
             return f"undefined in {np.sum(~np.isfinite(values))} of {len(values)}"
+        if METRICS[column.metric].label:
+            return ", ".join(f"{value:.0f}" for value in values)
         digits = METRICS[column.metric].digits
         spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
         own = f" {cell.sampler}" if column.sampler == "N" and not row.control else ""

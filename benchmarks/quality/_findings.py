@@ -158,14 +158,16 @@ def missing(figures: Figures, name: str) -> Iterator[str]:
     cells = list(figures.table.cells(figures.profile))
     wanted = [cell for cell in cells if not cell.reason]
     had = [sum(bool(figures.lines.get(c.what(s))) for s in range(c.seeds)) for c in wanted]
-    seeds = max(cell.seeds for cell in wanted) if wanted else 0
     command = f"`python -m benchmarks.quality run --table {figures.table.name} --profile {name}`"
     if 0 in had:
         yield f"{had.count(0)} of {len(had)} entries have not been run; {command} measures them."
-    elif had and min(had) < seeds:
+    elif short := [pair for pair in zip(had, wanted, strict=True) if pair[0] < pair[1].seeds]:
+        seeds = max(cell.seeds for _, cell in short)
+        has = [n for n, _ in short]
+        all_of_them = "" if len(short) == len(had) else f"{len(short)} of {len(had)} "
         yield (
-            f"The profile declares {seeds} seeds, the entries have {min(had)} to {max(had)}; "
-            f"{command} adds the others."
+            f"The profile declares {seeds} seeds, {all_of_them or 'the '}entries have {min(has)} "
+            f"to {max(has)}; {command} adds the others."
         )
     reasons: dict[str, list[str]] = {}
     for cell in cells:

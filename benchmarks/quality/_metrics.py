@@ -8,6 +8,7 @@ from benchmarks.quality._ring import EPOCHS
 
 __all__ = ["METRICS"]
 
+_LABELS = ("mean_is", "mean_without_is", "mean_draw_is")
 METRICS = {
     "count": Metric(40, 1),
     "count_inside": Metric(40, 1),
@@ -35,13 +36,15 @@ METRICS = {
     "furthest": Metric("low", 3),
     "inside_ten": Metric("high", 1),
     "frechet_ten": Metric("low", 1),
-    **{name: Metric("none", 0) for name in ("mean_is", "mean_without_is", "mean_draw_is")},
+    **{name: Metric("none", label=True) for name in _LABELS},
     "off_mean": Metric("none", 3),
     "images_hit": Metric("high", 0),
     "commonest": Metric("low", 3),
     # the papers' figures: diagnostics, epochs, rescaled codes
     **dict.fromkeys(("off_mean_volume", "gap"), Metric("none")),
-    **dict.fromkeys(("on_std", "off_std", "overlap", "entropy"), Metric("none", 3)),
+    **dict.fromkeys(("on_std", "off_std"), Metric("none", 3)),
+    "overlap": Metric("low", 3),
+    "entropy": Metric("high", 3),
     **{f"{name}_{e}": Metric("low", 4) for name in ("mse", "prior", "cells") for e in EPOCHS},
     **{f"mse_{alpha:g}": Metric("low", 4) for alpha in ALPHAS},
 }

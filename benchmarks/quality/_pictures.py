@@ -21,7 +21,7 @@ from geomgen.diagnostics import radial_sensitivity
 from geomgen.metrics import frechet_distance, spectrum
 from geomgen.metrics._features import extract
 
-__all__ = ["SHAPES", "Pictures", "Pixels", "mnist", "net"]
+__all__ = ["SHAPES", "Pictures", "mnist", "net"]
 
 SHAPES: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("mnist", "few", "nines", "digit"), (28, 28)),
@@ -102,18 +102,6 @@ def source(kind: str) -> tuple[Source, np.ndarray]:
     """Rows, and the features of those to compare with."""
     found = SOURCES[kind]()
     return found, found.features(found.test)
-
-
-class Pixels:
-    """The identity, as a row of the table of probes: accuracy from the pixels themselves."""
-
-    def fit(self, X: np.ndarray) -> Pixels:
-        return self
-
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        return X
-
-    inverse_transform = transform
 
 
 class Pictures:

@@ -39,6 +39,7 @@ class RareDigit:
         y_test = rows["y_test"]
         most = int((y_test != self.digit).sum() / (1 - self.rate))
         self.test = rows["test"][thinned(y_test, most, 0, self.digit, self.rate)]
+        self.seen = digit_features(self.test)
         self.studies = {"ten draws": self.ten_draws, "nearest images": self.nearest_images}
 
     def real(self, seed: int | None = None) -> np.ndarray:
@@ -122,7 +123,7 @@ class RareDigit:
         return rare_mode_report(drawn, seen, y=is_rare, judge=frozen, rate=self.rate)
 
     def distance(self, drawn: np.ndarray) -> float:
-        return frechet_distance(digit_features(drawn), digit_features(self.test))
+        return frechet_distance(digit_features(drawn), self.seen)
 
 
 def parsed(data: str) -> tuple[int, float]:

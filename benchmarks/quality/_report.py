@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from benchmarks.quality._declare import Block, Column, Row, Table
@@ -12,7 +13,21 @@ from benchmarks.quality._findings import best_of, defaults, findings, missing, p
 from benchmarks.quality._metrics import METRICS
 from benchmarks.quality._runs import Lines
 
-__all__ = ["render"]
+__all__ = ["publish", "render"]
+
+
+def publish(text: str, page: Path | None) -> None:
+    """Print tables, or put them between the marks of a page."""
+    if page is None:
+        print(text)
+        return
+    before, _, rest = page.read_text().partition("<!-- tables -->")
+    _, mark, after = rest.partition("<!-- end -->")
+    if not mark:
+        raise SystemExit(
+            f"{page} has no <!-- tables --> and <!-- end -->: put both where tables go"
+        )
+    page.write_text(f"{before}<!-- tables -->\n{text}<!-- end -->{after}")
 
 
 def render(table: Table, profile: dict[str, Any], lines: Lines, name: str) -> str:

@@ -45,12 +45,9 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        whole = b""
-        if path.exists():
-            text = path.read_bytes()
-            whole = text[: text.rfind(b"\n") + 1]
-            if whole != text:
-                os.truncate(path, len(whole))
+        text = path.read_bytes() if path.exists() else b""
+        whole = text[: text.rfind(b"\n") + 1]
+        self.cut = len(whole) if whole != text else None  # when something is added
         records = map(json.loads, whole.decode().splitlines())
         self.records = {self.key(record["what"]): record for record in records}
 
@@ -68,6 +65,9 @@ class Lines:
         kept = {name: short(value) for name, value in figures.items()}
         record = {"what": what, "figures": kept, **more, "versions": versions()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.cut is not None:
+            os.truncate(self.path, self.cut)
+            self.cut = None
         with self.path.open("ab") as file:
             file.write(json.dumps(record).encode() + b"\n")
             file.flush()

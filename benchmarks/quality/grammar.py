@@ -19,11 +19,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from benchmarks.quality.__main__ import between_marks
+from benchmarks.quality._figures import markdown
+from benchmarks.quality._report import publish
 from benchmarks.quality._runs import Lines, cached
 from geomgen import sequence
-from geomgen.sequence import ExpressionScore, evaluate_expressions, make_expressions
-from geomgen.sequence.optimize import LatentOptimizer
+from geomgen.sequence import (
+    ExpressionScore,
+    LatentOptimizer,
+    evaluate_expressions,
+    exact_reconstruction,
+    make_expressions,
+)
 
 __all__ = ["main", "render"]
 
@@ -141,9 +147,6 @@ def of_model(model: Any, work: Work) -> dict[str, float]:
         drawn = model.sample(2000, random_state=0)
         return float(np.mean(is_expression([str(s) for s in drawn])))
 
-    def exact(strings: np.ndarray) -> float:
-        return float(np.mean(model.inverse_transform(model.transform(strings)) == strings))
-
     figures = {"valid_sampled": valid()}
     if "budget" in model.get_params():
         model.set_params(budget=False)
@@ -151,8 +154,8 @@ def of_model(model: Any, work: Work) -> dict[str, float]:
         model.set_params(budget=True)
     return {
         **figures,
-        "exact_held_out": exact(work.held_out),
-        "exact_left_out": exact(work.left_out[::20]),
+        "exact_held_out": exact_reconstruction(model, work.held_out),
+        "exact_left_out": exact_reconstruction(model, work.left_out[::20]),
     }
 
 
@@ -232,7 +235,7 @@ def _grid(
             for key, (_, digits) in columns.items()
         )
         rows.append([name, *told, *own])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown(rows)
 
 
 def _text(
@@ -266,10 +269,7 @@ def main(arguments: list[str] | None = None) -> int:
     lines = Lines(options.out / f"grammar-{options.profile}.jsonl")
     if options.command == "report":
         text = render(options.profile, lines)
-        if options.page:
-            options.page.write_text(between_marks(options.page.read_text(), text))
-        else:
-            print(text)
+        publish(text, options.page)
         return 0
     torch.set_num_threads(1)
     with warnings.catch_warnings():

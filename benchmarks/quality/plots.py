@@ -57,11 +57,15 @@ def coverage(figures: Figures) -> plt.Figure:
     for line, block in zip(axes, blocks, strict=True):
         target = figures.means(block.columns[-2])
         for axis, column in zip(line, block.columns[:5], strict=True):
-            for row, value in figures.means(column).items():
-                axis.scatter(value, target[row], s=14, marker="x" if row.control else "o")
-                axis.annotate(row.label, (value, target[row]), fontsize=4)
+            for i, (row, value) in enumerate(figures.means(column).items()):
+                if row in target:
+                    look = {"color": f"C{i % 10}", "marker": "ox^s"[2 * (i // 10) + row.control]}
+                    axis.scatter(value, target[row], s=18, label=row.label, **look)
             axis.set(xlabel=column.label, ylabel=f"recall, {block.title.lower()}")
     figure.tight_layout()
+    handles, labels = axes[-1, 0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     return figure
 
 

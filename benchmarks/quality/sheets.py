@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -33,11 +34,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--table", choices=TABLES, default="L3")
     parser.add_argument("--data", choices=SHAPES, default="mnist")
     parser.add_argument("--profile", choices=PROFILES, default="cpu")
+    parser.add_argument("--rows", nargs="+", help="labels of rows; all by default")
     parser.add_argument("--cache", type=Path, help="folder of trained models")
     parser.add_argument("--images", type=Path, default=Path("docs/images"))
     options = parser.parse_args(arguments)
     table, profile = TABLES[options.table], PROFILES[options.profile]
-    strips = dict(drawn(table, options.data, profile, options.cache))
+    cells = [cell for cell in table.cells(profile) if cell.reason != "not in this profile"]
+    known = sorted({cell.data for cell in cells} & SHAPES.keys())
+    if options.data not in known:
+        parser.error(
+            f"--data {options.data} is not in table {options.table} of profile {options.profile}: "
+            f"choose from {', '.join(known) or 'none'}"
+        )
+    rows = [row for row in table.rows if row.label in (options.rows or [row.label])]
+    strips = dict(drawn(replace(table, rows=tuple(rows)), options.data, profile, options.cache))
     path = options.images / f"sheet-{options.table.lower()}-{options.data}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure = sheet(strips, SHAPES[options.data])
@@ -70,7 +80,7 @@ def drawn(
 
 def samplers(table: Table, row: Row) -> tuple[str, str]:
     """Name the two samplers of a row: paper G draws from N(0, I)."""
-    return ("prior" if table is G5 else row.own, "cells")
+    return ("prior" if table.name == G5.name else row.own, "cells")
 
 
 def sheet(strips: dict[str, np.ndarray], shape: tuple[int, ...]) -> plt.Figure:

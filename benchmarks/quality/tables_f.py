@@ -51,7 +51,7 @@ GF1 = Table(  # section 5.2, figure 1
         Row("AE, our net", tables_g.WIDE),
         replace(PCA, why={"epochs": "there are no epochs"}),
     ),
-    "Radius 4; the paper's figures are of the last epoch, its 200th.",
+    "Radius 4, followed for 50 epochs; the paper's figures are of its 200th.",
     pictures=("training.png",),
 )
 
@@ -90,8 +90,10 @@ GF2 = Table(  # section 5.8, figure 2
     tuple(replace(row, paper={}) for row in CONFIGURATIONS.values()),
     "The paper says that over its configurations recall rises with the off-manifold log 2-volume "
     "and falls with its spread; it prints no figure. Volumes are of codes as they are, the gap of "
-    "standardised ones. Overlap (k = 1) and blade entropy, at codes of test rows, are what the "
-    "terms of GA-AE penalise and reward.",
+    "standardised ones. Overlap (k = 1, along one latent direction for all codes, "
+    "without the paper's stabiliser) and blade entropy are taken at codes of test rows; the "
+    "paper's terms draw a direction for each code, ours do not. Where GA-AE's row and the AE's do "
+    "not differ in them, the terms did not change the decoder.",
     (
         ("GA-AE", "Standard AE"),
         ("+ Grassmann spread", "Standard AE"),

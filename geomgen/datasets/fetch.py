@@ -6,8 +6,10 @@ import os
 import tarfile
 from collections.abc import Callable
 from http.client import HTTPException
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 from sklearn.datasets import fetch_file, fetch_lfw_people, fetch_openml
@@ -56,7 +58,7 @@ def fetch_mnist(
     Raises
     ------
     ValueError
-        If the subset is unknown, or n_rows is not positive.
+        If the subset is unknown, n_rows is not positive, or a local file is not as said.
     OSError
         If there is neither a file nor a connection.
 
@@ -77,11 +79,12 @@ def fetch_mnist(
     >>> X.shape, y.tolist()
     ((2, 784), [7, 2])
     """
+    _check_request(subset, n_rows)
     files = _local("mnist.npz")
     if files:
-        with np.load(files[0]) as file:
-            X = np.concatenate([file["X_train"], file["X_test"]])
-            y, n_train = np.concatenate([file["y_train"], file["y_test"]]), len(file["y_train"])
+        X, y, *others = _arrays(files[0], "X_train", "y_train", "X_test", "y_test")
+        n_train = len(y)
+        X, y = (np.concatenate(parts) for parts in zip((X, y), others, strict=True))
     else:
         digits = _downloaded("MNIST", "mnist.npz", _mnist_of_openml, download_if_missing)
         (X, y), n_train = digits, 60_000
@@ -123,7 +126,7 @@ def fetch_cifar10(
     Raises
     ------
     ValueError
-        If the subset is unknown, or n_rows is not positive.
+        If the subset is unknown, n_rows is not positive, or a local file is not as said.
     OSError
         If there is neither a file nor a connection, or the archive is not the known one.
 
@@ -144,6 +147,7 @@ def fetch_cifar10(
     >>> X.shape, y.tolist()
     ((4, 3072), [6, 9, 6, 9])
     """
+    _check_request(subset, n_rows)
     train, test = _local("cifar10/train-*.npz"), _local("cifar10/test-*.npz")
     if train and test:
         first, second = ([_shard(path) for path in paths] for paths in (train, test))
@@ -184,7 +188,7 @@ def fetch_lfw(
     Raises
     ------
     ValueError
-        If n_rows is not positive.
+        If n_rows is not positive, or the local file is not as said.
     OSError
         If there is neither a file nor a connection.
 
@@ -203,13 +207,33 @@ def fetch_lfw(
     >>> X.shape, float(X.max()), y.tolist()
     ((3, 4096), 1.0, [0, 0, 1])
     """
+    _check_request("all", n_rows)
     files = _local("lfw64_gray.npz")
     if files:
-        with np.load(files[0]) as file:
-            X, y = file["X"], file["identity"]
+        X, y = _arrays(files[0], "X", "identity")
     else:
         X, y = _downloaded("LFW", "lfw64_gray.npz", _lfw_of_sklearn, download_if_missing)
     return _chosen(X, y, len(X), "all", n_rows, scale)
+
+
+def _check_request(subset: str, n_rows: int | None) -> None:
+    """Raise before anything is read, or downloaded, for a request that cannot be met."""
+    if subset not in ("all", "test", "train"):
+        raise ValueError(f"subset={subset!r} must be one of ['all', 'test', 'train'].")
+    if n_rows is not None and not (isinstance(n_rows, Integral) and n_rows >= 1):
+        raise ValueError(f"n_rows={n_rows!r} must be positive and whole, or None for all rows.")
+
+
+def _arrays(path: Path, *names: str) -> list[np.ndarray]:
+    """Read arrays of a local file."""
+    try:
+        with path.open("rb") as opened, np.load(opened) as file:
+            return [file[name] for name in names]
+    except (ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        raise ValueError(
+            f"{path}, in the folder of GEOMGEN_DATA, is not a NumPy archive (.npz) with the arrays "
+            f"{', '.join(names)}."
+        ) from error
 
 
 def _local(pattern: str) -> list[Path]:
@@ -258,19 +282,14 @@ def _batches(archive: Path) -> list[Rows]:
 
 
 def _shard(path: Path) -> Rows:
-    with np.load(path) as file:
-        X = np.ascontiguousarray(file["X"].transpose(0, 3, 1, 2))
-        return X.reshape(len(X), -1), file["y"]
+    X, y = _arrays(path, "X", "y")
+    return np.ascontiguousarray(X.transpose(0, 3, 1, 2)).reshape(len(X), -1), y
 
 
 def _chosen(
     X: np.ndarray, y: np.ndarray, n_train: int, subset: str, n_rows: int | None, scale: bool
 ) -> Rows:
     parts = {"train": slice(None, n_train), "test": slice(n_train, None), "all": slice(None)}
-    if subset not in parts:
-        raise ValueError(f"subset={subset!r} must be one of {sorted(parts)}.")
-    if n_rows is not None and n_rows < 1:
-        raise ValueError(f"n_rows={n_rows!r} must be positive, or None for all rows.")
     X, y = X[parts[subset]][:n_rows], y[parts[subset]][:n_rows]
     X = X.reshape(len(X), -1)
     return (X / np.float32(255) if scale else X.copy()), y.copy()

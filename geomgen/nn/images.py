@@ -45,9 +45,10 @@ class ImageLayout:
         >>> ImageLayout.of((32, 32, 3))
         ImageLayout(channels=3, height=32, width=32, channels_last=True)
         """
+        shape = tuple(map(int, shape))  # torch takes no integers of numpy
         if len(shape) == 2:
             return cls(1, shape[0], shape[1])
-        said = f"image_shape={tuple(shape)!r}"
+        said = f"image_shape={shape!r}"
         if len(shape) != 3:
             raise ValueError(
                 f"{said} must be (height, width), (channels, height, width) or (height, width, "

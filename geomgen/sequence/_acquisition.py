@@ -43,7 +43,8 @@ def log_expected_improvement(mean: Tensor, std: Tensor, best: float) -> Tensor:
 
     Below :math:`u = -1` the sum is :math:`\varphi(u) (1 + u\, \Phi(u) / \varphi(u))` with the
     ratio from the scaled complementary error function; below -1e4 the bracket is
-    :math:`u^{-2}` to double precision.
+    :math:`u^{-2}` to double precision. BoTorch's own takes a model; here the deviation is what a
+    batch has left of it.
 
     References
     ----------

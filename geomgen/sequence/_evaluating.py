@@ -12,7 +12,7 @@ import numpy as np
 
 from geomgen._random import draw_seed
 
-__all__ = ["Evaluator", "Table", "score_strings"]
+__all__ = ["Evaluator", "Table", "check_rounds", "score_strings"]
 
 Table = dict[str, Any]
 
@@ -80,7 +80,13 @@ class Evaluator:
         valid = ~np.isnan(scores)
         if self.valid is not None and valid.any():
             asked = [s for s, ok in zip(strings, valid, strict=True) if ok]
-            valid[valid] = np.asarray(self.valid(asked), dtype=bool)
+            told = np.asarray(self.valid(asked), dtype=bool)
+            if told.shape != (len(asked),):
+                raise ValueError(
+                    f"valid returned an array of shape {told.shape} for {len(asked)} strings: it "
+                    "must return one bool a string."
+                )
+            valid[valid] = told
         novel = np.array([bool(s) and s not in self.first for s in strings], dtype=bool)
         columns = {"round": [r] * len(strings), "code": codes, "string": strings, "score": scores}
         return {**columns, "failed": np.isnan(scores), "valid": valid, "novel": novel}
@@ -122,3 +128,10 @@ def _try(objective: Callable[[list[str]], Any], strings: list[str]) -> np.ndarra
     except Exception:  # the objective is the user's: any failure is a failure of its strings
         return None
     return scores if scores.shape == (len(strings),) else None
+
+
+def check_rounds(n_rounds: Any) -> int:
+    """Return a number of rounds, or raise."""
+    if not isinstance(n_rounds, int | np.integer) or n_rounds < 1:
+        raise ValueError(f"n_rounds={n_rounds!r} must be an int in [1, inf).")
+    return int(n_rounds)

@@ -94,7 +94,7 @@ def read_rules(text: str) -> tuple[Rule, ...]:
         raise ValueError(f"text={text!r} must be a str of rules such as \"S -> 'a' S | 'a'\".")
     rules: list[Rule] = []
     left = None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(re.split(r"\r\n|[\r\n]", text), 1):
         tokens = _tokens(line, number)
         if not tokens:
             continue

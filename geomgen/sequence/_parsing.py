@@ -66,7 +66,7 @@ class Parser:
             parsed = self.lark.parse(string)
         except self.errors as error:
             raise ValueError(self._complaint(string, error)) from None
-        rules = parsed if self.kind == "lalr" else _shortest()(parsed)
+        rules = parsed if self.kind == "lalr" else _shortest(parsed)
         if len(rules) > max_length:
             raise ValueError(
                 f"{string!r} takes {len(rules)} rules: more than max_length={max_length}. Raise "
@@ -142,26 +142,32 @@ class _Preorder:
         return join
 
 
-def _shortest() -> Callable[[Any], list[int]]:
-    """Make a reader of lark's parse forests."""
-    from lark.parsers.earley_forest import ForestTransformer
+def _shortest(forest: Any) -> list[int]:
+    """Read the shortest derivation off lark's parse forest, each of whose nodes is seen once.
 
-    class Shortest(ForestTransformer):
-        def transform_symbol_node(self, node: Any, data: list[list[int]]) -> list[int]:
-            return min(data, key=lambda rules: (len(rules), rules))
+    lark's own transformers see a node once a way to it, and the ways are exponentially many.
+    """
+    from lark.parsers.earley_forest import ForestVisitor
 
-        transform_intermediate_node = transform_symbol_node
+    found: dict[int, list[int]] = {}  # by node; a token has no rules
 
-        def transform_packed_node(self, node: Any, data: list[list[int]]) -> list[int]:
-            joined = [rule for part in data for rule in part]
-            if node.parent.is_intermediate:
-                return joined
-            return [int(node.rule.alias[1:]), *joined]
+    class Shortest(ForestVisitor):
+        def visit_symbol_node_in(self, node: Any) -> Iterator[Any]:
+            return iter(node.children)
 
-        def transform_token_node(self, node: Any) -> list[int]:
-            return []
+        visit_packed_node_in = visit_symbol_node_in
 
-    return Shortest().transform
+        def visit_symbol_node_out(self, node: Any) -> None:
+            ways = (found[id(packed)] for packed in node.children)
+            found[id(node)] = min(ways, key=lambda rules: (len(rules), rules))
+
+        def visit_packed_node_out(self, node: Any) -> None:
+            own = [] if node.parent.is_intermediate else [int(node.rule.alias[1:])]
+            parts = (found.get(id(child), []) for child in node.children)
+            found[id(node)] = sum(parts, own)
+
+    Shortest(single_visit=True).visit(forest)
+    return found[id(forest)]
 
 
 def _prefix_free(texts: set[str]) -> bool:

@@ -208,7 +208,7 @@ class GrammarModel(SequenceModel):
     @property
     def grammar_(self) -> Any:
         """The grammar."""
-        return self._fitted_net and self.vectorizer_.grammar_
+        return self.vectorizer_.grammar_
 
     def _make_vectorizer(self) -> Any:
         return GrammarVectorizer(grammar=self.grammar)
@@ -241,7 +241,7 @@ class CharacterModel(SequenceModel):
     @property
     def charset_(self) -> Any:
         """The characters, in the order of their columns."""
-        return self._fitted_net and self.vectorizer_.charset_
+        return self.vectorizer_.charset_
 
     def _make_vectorizer(self) -> Any:
         return CharacterVectorizer(charset=self.charset, max_length=self.max_length)

@@ -14,6 +14,9 @@ __all__ = ["as_floats", "check_strings", "make_pick"]
 
 def check_strings(strings: Any) -> list[str]:
     """Return strings as a list, or raise."""
+    shape = getattr(strings, "shape", (0,))
+    if len(shape) != 1:  # the columns of a table are no strings
+        raise ValueError(f"strings of shape {tuple(shape)} must be a list or array of str.")
     if isinstance(strings, str) or not isinstance(strings, Iterable):
         raise ValueError(f"strings={strings!r} must be a list or array of str.")
     listed = strings.tolist() if hasattr(strings, "tolist") else list(strings)

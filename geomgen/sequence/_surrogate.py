@@ -91,7 +91,7 @@ def fit_surrogate(Z: Tensor, y: Tensor, max_exact: int, n_inducing: int, seed: i
             optimizer_kwargs={"options": {"maxiter": _STEPS}},
         )
     model.eval()
-    few = len(Z) <= max_exact
+    few = len(Z) <= max(max_exact, n_inducing)  # no sparser than exact
     return sparse_process(model, Z, y, Z if few else _centres(Z, n_inducing, seed))
 
 

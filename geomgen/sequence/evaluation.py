@@ -20,6 +20,7 @@ _FUNCTIONS: dict[str, Callable] = {
 _CONSTANTS = {"pi": np.pi, "e": np.e}
 _LONGEST = 1000  # characters
 _BLOCK = 256  # strings whose common parts are kept
+_KEPT = 1 << 22  # numbers of these at most, and those of one string: 32 MB
 _CAP = 1000.0  # of a squared error
 
 # What may stand in an expression, before any parser sees it: numbers, names, signs, brackets.
@@ -55,16 +56,17 @@ def _compile(string: str) -> list[Step]:
     """Turn an expression into postfix steps, or raise a ValueError that says why not."""
     if len(string) > _LONGEST:
         raise ValueError(f"it has {len(string)} characters, more than {_LONGEST}")
-    end = _LEXICON.match(string).end()  # type: ignore[union-attr]  # it matches nothing, too
+    allowed = _LEXICON.match(string)
+    end = allowed.end() if allowed else 0
     if end < len(string):
         part = string[end : end + 20]
         raise ValueError(f"{part!r} at position {end} cannot stand in an expression")
     try:
         tree = ast.parse(string.strip(), mode="eval")
+        return [*_steps(tree.body)][::-1]
     except (SyntaxError, MemoryError, RecursionError) as error:  # the two of deep nesting
         why = getattr(error, "msg", None) or "it is nested too deeply"
         raise ValueError(f"it is no Python expression: {why}") from None
-    return [*_steps(tree.body)][::-1]
 
 
 def _steps(root: ast.expr) -> Iterator[Step]:
@@ -146,6 +148,8 @@ def _blocks(strings: list[str], x: np.ndarray, strict: bool) -> Iterator[tuple[s
         evaluate = _Evaluator(x)
         with np.errstate(all="ignore"):
             for row, string in zip(values, block, strict=True):
+                if len(evaluate.values) * len(x) > _KEPT:
+                    evaluate = _Evaluator(x)
                 try:
                     row[:] = evaluate(string)
                 except ValueError as error:

@@ -18,7 +18,7 @@ from geomgen._fields import Count, Interval, check_fields, estimator
 from geomgen._random import draw_seed, substream
 from geomgen.sequence._acquisition import greedy_batch, pool_of, refine, thompson_batch
 from geomgen.sequence._domains import domain_of
-from geomgen.sequence._evaluating import Evaluator, Table, score_strings
+from geomgen.sequence._evaluating import Evaluator, Table, check_rounds, score_strings
 from geomgen.sequence._result import OptimizationResult
 from geomgen.sequence._surrogate import fit_surrogate, require_botorch
 
@@ -85,7 +85,7 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
         random_state)``.""",
     ] = field(default=None, kw_only=False)
     objective: Annotated[
-        Callable | None,
+        Any,
         """``(list of str) -> scores``, lower is better. If it raises, or returns something other
         than a finite number a string, it is asked string by string, and strings that still fail
         get the worst score known.""",
@@ -175,9 +175,7 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self, "codes_")
         check_fields(self)
-        n_rounds = self.n_rounds if n_rounds is None else n_rounds
-        if not isinstance(n_rounds, int) or n_rounds < 1:
-            raise ValueError(f"n_rounds={n_rounds!r} must be an int in [1, inf).")
+        n_rounds = check_rounds(self.n_rounds if n_rounds is None else n_rounds)
         bar = tqdm(range(n_rounds), desc="optimize", unit="round", disable=not self.verbose)
         try:
             for _ in bar:
@@ -210,7 +208,8 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
         OptimizationResult
         """
         check_is_fitted(self, "codes_")
-        n_rounds = n_rounds or self.n_rounds_done_ or self.n_rounds
+        default = self.n_rounds_done_ or self.n_rounds
+        n_rounds = check_rounds(default if n_rounds is None else n_rounds)
         taken, tables = set(self._first), []
         for r in range(n_rounds):
             rng = np.random.RandomState(substream(self._seed, 1, r))
@@ -230,8 +229,8 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
         for name in ("transform", "inverse_transform"):
             if not hasattr(self.estimator, name):
                 raise TypeError(f"estimator={self.estimator!r} must have a method {name}.")
-        if self.objective is None:
-            raise TypeError("objective=None: pass a callable of a list of strings.")
+        if not callable(self.objective):
+            raise TypeError(f"objective={self.objective!r} must be a callable of strings.")
         if isinstance(X, str) or np.ndim(X) != 1 or len(X) < 2:
             raise ValueError("X must be a sequence of at least two strings.")
         if not all(isinstance(x, str) for x in X):
@@ -240,7 +239,7 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
 
     def _known_scores(self, strings: list[str], y: Any) -> np.ndarray:
         if y is None:
-            scores = score_strings(self.objective, strings)  # type: ignore[arg-type]  # checked before
+            scores = score_strings(self.objective, strings)
         else:
             scores = np.array(y, dtype=float)
             if scores.shape != (len(strings),):
@@ -285,6 +284,7 @@ class LatentOptimizer(MetaEstimatorMixin, BaseEstimator):
         return Evaluator(**{name: getattr(self, name) for name in names}, first=self._first)
 
     def _propose(self, model: Any, y: np.ndarray, n: int, rng: np.random.RandomState) -> np.ndarray:
+        n = min(n, max(self.n_candidates, self.batch_size))  # their covariance is a dense matrix
         size = max(self.n_candidates, 2 * n)
         pool = torch.from_numpy(pool_of(self.codes_, y, self._domain, size, rng))
         if self.acquisition == "thompson":
