@@ -1,15 +1,16 @@
 """Tables of rare classes and of mixed types: our generators and others', on equal terms.
 
-``python -m benchmarks.quality.tables [--seeds 3] [--out FILE.json] [--parts ...] [--drawn DIR]``
+``python -m benchmarks.quality.tables run [--seeds 3] [--parts ...] [--drawn DIR]`` measures,
+``report [--page docs/tables.md]`` prints the tables.
 
 70 % of the rows train, at most 10 000 of a numeric set; the rest test, at most 4000. Generators
 see no labels for the figures of ``numeric``, and the labels for those of ``labelled`` and of
 Adult. What the file already holds is not measured again. All CPU, one thread.
 
-Generators that need an environment of their own take part by files: ``--write DIR`` writes the
+Generators that need an environment of their own take part by files: ``write DIR`` writes the
 training rows, labels included, as ``DATA-SEED.csv``; run the generator there, and put as many
 rows into ``DIR/GENERATOR/DATA-SEED.csv``, beside them ``DATA-SEED.json`` with ``fit`` and
-``sample``, its CPU seconds. ``--drawn DIR`` measures all of these.
+``sample``, its CPU seconds. ``run --drawn DIR`` measures all of these.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ import torch
 from sklearn.model_selection import train_test_split
 
 from benchmarks.quality import _table_peers
+from benchmarks.quality._report import publish
 from benchmarks.quality._rows import DATA, TABLES
 from benchmarks.quality._runs import Results, timed
 from benchmarks.quality._table_figures import Table, labelled, mixed, unlabelled
+from benchmarks.quality._table_report import render
 
+RESULTS = Path("benchmarks/results/quality-tables.json")
 MOST_TRAIN, MOST_TEST = 10_000, 4_000
 MANY = 100_000  # rows drawn to see how fast
 RATE = 0.005  # of the rare class where it is thinned
@@ -159,26 +163,34 @@ PARTS = {
 }
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--write", type=Path, help="write training rows there, and stop")
-    parser.add_argument("--drawn", type=Path, help="measure the rows that others drew there")
-    options = parser.parse_args()
+    commands = parser.add_subparsers(dest="command", required=True)
+    run, rows, report = (commands.add_parser(name) for name in ("run", "write", "report"))
+    for command in (run, rows):
+        command.add_argument("--seeds", type=int, default=3)
+    for command in (run, report):
+        command.add_argument("--out", type=Path, default=RESULTS, help="figures")
+    run.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
+    run.add_argument("--drawn", type=Path, help="measure the rows that others drew there")
+    rows.add_argument("folder", type=Path)
+    report.add_argument("--page", type=Path, help="put the tables there, between marks")
+    options = parser.parse_args(arguments)
+    if options.command == "write":
+        return write(options.folder, range(options.seeds))
+    results = Results(options.out, benchmark="quality/tables", threads=1)
+    if options.command == "report":
+        return publish(render(results.cells), options.page)
     torch.set_num_threads(1)
     for expected in ("The judge's true-pos", ".*onverge", "Columns .* keys"):
         warnings.filterwarnings("ignore", expected)
     seeds = range(options.seeds)
-    if options.write:
-        return write(options.write, seeds)
-    results = Results(options.out, benchmark="quality/tables", threads=1)
     for part in options.parts:
         PARTS[part](results, seeds)
     if options.drawn:
         drawn_elsewhere(results, options.drawn, seeds)
     results.write()
+    return None
 
 
 if __name__ == "__main__":
