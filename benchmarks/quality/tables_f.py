@@ -183,17 +183,24 @@ NETS = Table(
     "NETS",
     "kinds of networks",
     "geomgen",
-    (Block("MNIST, d = 16", nets("mnist")), Block("CIFAR-10, d = 128", nets("cifar10"))),
     (
-        Row("AE, MLP", System("AE")),
-        Row("AE, conv", System("AE", architecture="conv")),
-        Row("AE, resnet", System("AE", architecture="resnet")),
-        Row("LISA, MLP", tables_l.LISA),
-        Row("LISA, conv", System("LISAGenerator", architecture="conv")),
-        *tables_l.linear(16, 128),
+        Block("MNIST, d = 16", nets("mnist")),
+        Block("CIFAR-10, d = 128", nets("cifar10")),
+        Block("Faces, d = 64", nets("faces")),
     ),
-    "Convolutions after Ghosh et al. (2020) with 32, 64 and 128 channels, as long as the MLPs.",
-    (("AE, conv", "AE, MLP"),),
+    (
+        Row("AE, MLP, normalised", System("AE")),
+        Row("AE, MLP", System("AE", {"norm": None})),
+        Row("AE, conv, normalised", System("AE", architecture="conv")),
+        Row("AE, conv", System("AE", {"norm": None}, "conv")),
+        Row("AE, resnet", System("AE", {"norm": None}, "resnet")),
+        Row("LISA, MLP, normalised", tables_l.LISA),
+        Row("LISA, conv", tables_l.LISA_CONV),
+        *tables_l.linear(16, 32, 64, 128),
+    ),
+    "Convolutions after Ghosh et al. (2020) with 32, 64 and 128 channels, as many epochs as the "
+    "MLPs. Nets are normalised by batch where it says so.",
+    (("AE, conv", "AE, MLP, normalised"), ("AE, conv", "AE, conv, normalised")),
 )
 
 FEW = Table(
@@ -218,12 +225,13 @@ FEW = Table(
         Row("VAE", System("VAEGenerator")),
         Row("WAE", System("WAE")),
         Row("RAE-L2", tables_l.RAE_L2),
-        Row("AE, conv", System("AE", architecture="conv")),
+        Row("AE, conv, normalised", System("AE", architecture="conv")),
+        Row("LISA, conv", tables_l.LISA_CONV),
         *tables_g.controls(100, (16, 32, 64), covariance_type="diag"),
     ),
     "As many steps of training as 10 000 rows get.",
     (("LISA", "AE"), ("GA-AE, our terms", "AE")),
-    default=("LISA", "cells"),
+    default=("LISA, conv", "cells"),
     pictures=("sheet-few-few.png",),
 )
 

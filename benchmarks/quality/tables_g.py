@@ -229,6 +229,10 @@ G5 = Table(  # section 5.9, table 5
         Row("AE", AE),
         Row("AE, d = 16", replace(AE, params={"n_components": 16})),
         Row("LISA, d = 16", System("LISAGenerator", {"n_components": 16})),
+        Row(
+            "LISA, d = 16, conv",
+            System("LISAGenerator", {"n_components": 16, "norm": None}, "conv"),
+        ),
         *controls(100, (16, 64), covariance_type="diag"),
     ),
     "The paper has 50 000 rows, 50 epochs and one seed. "
