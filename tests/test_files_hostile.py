@@ -276,6 +276,15 @@ def header(tensors, metadata=None, size=None, data=b""):
     return (len(text) if size is None else size).to_bytes(8, "little") + text + data
 
 
+def test_what_is_no_model_is_not_read_whole(tmp_path):
+    path = tmp_path / "table.csv"
+    with open(path, "wb") as file:
+        file.write(b"amount,country\n")
+        file.truncate(2**42)  # takes no room on the disk
+    with pytest.raises(ModelFileError, match="not a geomgen file"):
+        load(path)
+
+
 def test_absurd_sizes_take_no_memory(document, loaded, tmp_path):
     tree, tensors = document
     huge = {"dtype": "F64", "shape": [2**40], "data_offsets": [0, 2**43]}
