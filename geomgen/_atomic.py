@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,9 +34,15 @@ def open_atomically(path: str | os.PathLike[str], overwrite: bool) -> Iterator[B
     ------
     FileExistsError
         If there is a file and ``overwrite`` is False; it is left as it is.
+    IsADirectoryError, FileNotFoundError
+        If it is a folder, or is to be in one that does not exist.
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a folder: name a file in it.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(path.parent)!r}: make it first.")
     if path.exists() and not overwrite:  # checked again below, when the file is moved
         raise FileExistsError(_exists(path))
     try:
@@ -44,6 +51,8 @@ def open_atomically(path: str | os.PathLike[str], overwrite: bool) -> Iterator[B
             file.flush()
             os.fsync(file.fileno())
         if overwrite:
+            with suppress(OSError):  # a file that was kept from others stays so
+                shutil.copymode(path, beside)
             os.replace(beside, path)
         else:
             _move(beside, path)

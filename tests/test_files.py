@@ -425,6 +425,25 @@ def test_no_file_is_replaced_unasked(tmp_path):
     assert [*tmp_path.iterdir()] == [path]
 
 
+def test_folders(tmp_path):
+    scaler = StandardScaler().fit(X)
+    for overwrite in (False, True):
+        with pytest.raises(IsADirectoryError, match="is a folder: name a file in it"):
+            save(scaler, tmp_path, overwrite=overwrite)
+        with pytest.raises(FileNotFoundError, match="no folder '.*there': make it first"):
+            save(scaler, tmp_path / "there" / "model", overwrite=overwrite)
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_a_private_file_stays_private(tmp_path):
+    path = save(StandardScaler().fit(X), tmp_path / "model.geomgen")
+    path.chmod(0o600)
+    save(MinMaxScaler().fit(X), path, overwrite=True)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert type(load(path)) is MinMaxScaler
+
+
 def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
     path = save(StandardScaler().fit(X), tmp_path / "model.geomgen")
     before = path.read_bytes()

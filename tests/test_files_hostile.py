@@ -13,6 +13,7 @@ import safetensors.numpy
 import safetensors.torch
 import torch
 from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -233,13 +234,55 @@ def test_trees_that_lead_nowhere(tmp_path, loaded):
     made = json.loads(text.replace(f'"shape": {node["shape"]}', '"shape": [4, 99]'))
     with pytest.raises(ModelFileError, match="outputs"):
         loaded(pack(made, tensors))
+    node["shape"][0] = 99  # more than the rows have that it is given
+    at = text.index('{"is": "decisions"')
+    end = json.JSONDecoder().raw_decode(text, at)[1]
+    with pytest.raises(ModelFileError, match="not the columns"):
+        loaded(pack(json.loads(text[:at] + json.dumps(node) + text[end:]), tensors))
     assert load(path).predict(X).shape == (150,)
+
+
+def test_the_depth_of_a_tree_is_counted(tmp_path, loaded):
+    """Compiled code makes room for paths by the depth, and writes beyond it."""
+    forest = ExtraTreesClassifier(3, random_state=0).fit(X, Y)
+    tree, tensors = unpack(save(forest, tmp_path / "trees").read_bytes(), "file")
+    text = json.dumps(tree)
+    depth = forest.estimators_[0].tree_.max_depth
+    made = loaded(
+        pack(json.loads(text.replace(f'"max_depth": {depth},', '"max_depth": 0,')), tensors)
+    )
+    depths = [[e.tree_.max_depth for e in f.estimators_] for f in (made, forest)]
+    assert depths[0] == depths[1]
+
+
+def test_a_random_state_beyond_its_end(tmp_path, loaded):
+    """Of numpy's own code, which would read what is there in memory."""
+    path = save(PCA(2, random_state=np.random.RandomState(0)).fit(X), tmp_path / "model")
+    tree, tensors = unpack(path.read_bytes(), "file")
+    text = json.dumps(tree)
+    for wrong in (625, 10**9, -1, 1.5, "0", True):
+        made = json.loads(text.replace('["pos", 624]', json.dumps(["pos", wrong])))
+        with pytest.raises(ModelFileError, match="beyond its end"):
+            loaded(pack(made, tensors))
+    name = made["model"]["state"]["random_state"]["state"]["items"][1][1]["items"][0][1]["tensor"]
+    with pytest.raises(ModelFileError, match="beyond its end"):
+        loaded(pack(tree, {**tensors, name: tensors[name][:3]}))
+    assert load(path).random_state.randint(9, size=3).shape == (3,)
 
 
 # ----------------------------------------------------------------------------------------- sizes
 def header(tensors, metadata=None, size=None, data=b""):
     text = json.dumps({"__metadata__": metadata or {}, **tensors}).encode()
     return (len(text) if size is None else size).to_bytes(8, "little") + text + data
+
+
+def test_what_is_no_model_is_not_read_whole(tmp_path):
+    path = tmp_path / "table.csv"
+    with open(path, "wb") as file:
+        file.write(b"amount,country\n")
+        file.truncate(2**42)  # takes no room on the disk
+    with pytest.raises(ModelFileError, match="not a geomgen file"):
+        load(path)
 
 
 def test_absurd_sizes_take_no_memory(document, loaded, tmp_path):
@@ -275,6 +318,44 @@ def test_absurd_sizes_take_no_memory(document, loaded, tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 16 * max(map(len, files))
+
+
+LONG = {"is": "index", "id": 900, "name": None, "range": [0, 2**62, 1]}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"is": "series", "values": 1.5, "index": LONG, "name": None},
+        {"is": "series", "values": LONG, "index": LONG, "name": None},
+        {"is": "index", "name": None, "values": LONG, "dtype": "Int64"},
+        {"is": "index", "name": None, "values": LONG, "zone": "datetime64[ns, UTC]"},
+        {"is": "index", "levels": [LONG, LONG]},
+        {"is": "neighbours", "class": "KDTree", "data": LONG, "leaf_size": 1, "metric": "euclidean",
+         "p": {}, "weights": None},
+    ],
+    ids=["scalar", "series", "integers", "times", "levels", "tree"],
+)  # fmt: skip
+def test_a_range_is_not_written_out(part, document, loaded):
+    """A range of any length takes no room in a file."""
+    tree, tensors = copy.deepcopy(document)
+    tree["model"]["state"]["steps"] = part | {"id": 901}
+    with pytest.raises(ModelFileError, match="should be|several lengths|too long"):
+        loaded(pack(tree, tensors))
+
+
+@pytest.mark.parametrize("kind", ["set", "frozenset", "dict"])
+def test_parts_shared_over_and_over_are_not_hashed(kind, document, loaded):
+    tree, tensors = copy.deepcopy(document)
+    parts = [{"is": "tuple", "id": 900, "items": [1]}]
+    for number in range(901, 960):
+        twice = [{"is": "ref", "of": number - 1}] * 2
+        parts.append({"is": "tuple", "id": number, "items": twice})
+    last = {"is": "ref", "of": 959}
+    items = [[last, 1]] if kind == "dict" else [last]
+    tree["model"]["state"]["steps"] = [*parts, {"is": kind, "id": 999, "items": items}]
+    with pytest.raises(ModelFileError, match="too many parts"):
+        loaded(pack(tree, tensors))
 
 
 def test_deep_documents(document, loaded):

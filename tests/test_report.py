@@ -140,6 +140,41 @@ def test_verdicts_tell_good_generators_from_copies_and_noise():
     assert noise["Can a classifier tell them apart?"] == "bad"
 
 
+def test_a_few_copies_are_told_in_the_summary():
+    """Where the others are good, the share that lies nearest to a training row is as expected."""
+    rows = np.random.RandomState(0).normal(size=(900, 4))
+    train, test, drawn = rows[:300], rows[300:600], rows[600:].copy()
+    drawn[:15] = train[:15]
+    made = report(drawn, train, test, n_repeats=2)
+    assert made.metrics.loc["preference", "verdict"] == "no sign of copies"
+    status, words = made.verdicts.loc["Are training rows copied?"]
+    assert status == "bad" and words.startswith("copies: 5.00% equal a training row, and 0.00% of")
+
+
+@pytest.mark.filterwarnings("ignore:The judge's true-positive rate")
+@pytest.mark.parametrize(
+    "learnable,status,words",
+    [(True, "bad", "which is at chance (0.5)"), (False, "poor", "training on real rows is at")],
+)
+def test_a_classifier_at_chance_is_of_no_use(learnable, status, words):
+    y = np.arange(400) % 2
+    rows = np.random.RandomState(0).normal(size=(400, 2)) + 2 * y[:, None]
+    rows = rows if learnable else np.ones((400, 2))
+    drawn = rows[:200], 1 - y[:200] if learnable else y[:200]  # labels that mislead
+    found = report(drawn, rows[:200], rows[200:], y=(y[:200], y[200:]), n_repeats=2).verdicts
+    said = found.loc["Can they stand in for real rows?"]
+    assert said["status"] == status and words in said["verdict"]
+
+
+def test_names_of_any_kind(tmp_path):
+    rows = np.random.RandomState(0).normal(size=(3, 60, 3))
+    names = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)])
+    train, test = (pd.DataFrame(real, columns=names) for real in rows[:2])
+    made = report(rows[2], train, test, n_repeats=2, title="half \ud800")
+    path = made.save(tmp_path / "page.html")
+    assert "('a', 2)" in Page(path.read_text(encoding="utf-8")).text
+
+
 def test_a_lift_is_judged():
     rare, common = (np.flatnonzero(Y_TRAIN == k) for k in (0, 1))
     chosen = np.r_[common[:115], rare[:5]]
@@ -156,6 +191,7 @@ def test_samplers_that_know_labels_are_tested_for_use():
     found = report(model, TRAIN, TEST, y=(Y_TRAIN, Y_TEST), **FAST)
     assert 0 < found.metrics.loc["train_on_synthetic", "value"] <= 1
     assert "Can they stand in for real rows?" in found.verdicts.index
+    assert "Rows were drawn for labels, which come at their rates" in found.html
 
 
 def test_columns_of_several_kinds():

@@ -13,7 +13,7 @@ from geomgen._atomic import write_atomically
 from geomgen._device import resolve_device
 from geomgen._versions import versions
 from geomgen.files import _frames, _objects, _polars, _values
-from geomgen.files._container import ModelFileError, pack, unpack
+from geomgen.files._container import ModelFileError, pack, read, unpack
 from geomgen.files._graph import Reader, Writer
 from geomgen.pipeline import unwrap
 
@@ -121,8 +121,7 @@ def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
     GaussianMixture(n_components=3, random_state=0)
     """
     device = None if device is None else resolve_device(device)
-    content = Path(path).read_bytes()
-    document, tensors = unpack(content, str(path))
+    document, tensors = unpack(read(path), str(path))
     try:
         _warn_of_versions(document["versions"], str(path))
         return Reader(_KINDS, tensors, device).read(document["model"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-__all__ = ["FORMAT", "ModelFileError", "pack", "unpack"]
+__all__ = ["FORMAT", "ModelFileError", "pack", "read", "unpack"]
 
 FORMAT = 1  # raised when a file of this version can no longer be read by the code of the last
 _NO_SUM = b"0" * 64
@@ -47,6 +48,14 @@ def pack(document: dict[str, Any], tensors: dict[str, np.ndarray]) -> bytes:
             "most: there are too many labels or texts in it."
         )
     return _with_sum(content, hashlib.sha256(content).hexdigest().encode())
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """Read a file, if it begins as one of ours does: what is none may be of any size."""
+    with open(path, "rb") as file:
+        if not 2 <= _header_size(file.peek(8)) <= _MOST_HEADER:
+            raise ModelFileError(f"{path} is not a geomgen file, or was cut short.")
+        return file.read()
 
 
 def unpack(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

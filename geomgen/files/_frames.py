@@ -15,6 +15,9 @@ from geomgen.files._graph import Kind, Node, Reader, Writer
 __all__ = ["KINDS"]
 
 
+_MOST = 1_000_000  # rows of an index that takes no room in a file
+
+
 def _write_values(values: Any, writer: Writer) -> Node:
     """Write the values of one column, by its dtype."""
     dtype = values.dtype
@@ -37,6 +40,8 @@ def _write_values(values: Any, writer: Writer) -> Node:
 
 def _read_values(node: Node, reader: Reader) -> Any:
     values = reader.read(node["values"])
+    if not isinstance(values, list | np.ndarray):  # a range, say, takes no room in a file
+        raise ModelFileError(f"a {type(values).__name__} is where values should be")
     if "categories" in node:
         return pd.Categorical.from_codes(values, dtype=reader.read(node["categories"]))
     if "zone" in node:
@@ -54,6 +59,8 @@ def _write_series(value: pd.Series, writer: Writer) -> Node:
 
 def _read_series(node: Node, reader: Reader) -> pd.Series:
     values, index = _read_values(node, reader), reader.read(node["index"])
+    if len(values) != len(index):
+        raise ModelFileError("a series has values and an index of several lengths")
     return _checked(
         pd.Series(_kept(values), index=index, name=reader.read(node["name"])), pd.Series
     )
@@ -71,7 +78,10 @@ def _write_index(value: pd.Index, writer: Writer) -> Node:
 
 def _read_index(node: Node, reader: Reader) -> pd.Index:
     if "levels" in node:
-        return pd.MultiIndex.from_arrays([_read_index(level, reader) for level in node["levels"]])
+        levels = [_read_index(level, reader) for level in node["levels"]]
+        if all(isinstance(level, pd.RangeIndex) for level in levels) and len(levels[0]) > _MOST:
+            raise ModelFileError("an index of ranges alone is too long")
+        return pd.MultiIndex.from_arrays(levels)
     name = reader.read(node["name"])
     if "range" in node:
         return pd.RangeIndex(*node["range"], name=name)

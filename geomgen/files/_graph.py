@@ -133,6 +133,13 @@ class Reader:
         self.know(node, value)
         return value
 
+    def array(self, node: Any) -> np.ndarray:
+        """Make the array of a node; what is no array may be long beyond the file that names it."""
+        value = self.read(node)
+        if not isinstance(value, np.ndarray):
+            raise ModelFileError(f"a {type(value).__name__} is where an array should be")
+        return value
+
     def know(self, node: Node, value: Any) -> None:
         """Let later nodes refer to the value of this one."""
         self._values[node["id"]] = value

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.metrics import DistanceMetric
 from sklearn.neighbors import BallTree, KDTree
+from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
 from torch import nn
 
@@ -64,6 +65,9 @@ def _read_object(node: Node, reader: Reader) -> Any:
     _update(value, state)
     for _, name, _, build in rebuilt:
         setattr(value, name, build(value, later[name], reader.device))
+    tree = state.get("tree_") if isinstance(value, BaseDecisionTree) else None
+    if tree is not None and tree.n_features != value.n_features_in_:
+        raise ModelFileError("a tree has not the columns that it says")
     return value
 
 
@@ -156,7 +160,8 @@ def _read_neighbours(node: Node, reader: Reader) -> Any:
     cls = {"KDTree": KDTree, "BallTree": BallTree}[node["class"]]
     if node["metric"] not in cls.valid_metrics:
         raise ModelFileError(f"{node['metric']!r} is no metric of a {node['class']}")
-    rows, weights = reader.read(node["data"]), reader.read(node["weights"])
+    rows = reader.array(node["data"])
+    weights = None if node["weights"] is None else reader.array(node["weights"])
     how = {"leaf_size": node["leaf_size"], "metric": node["metric"], **node["p"]}
     return cls(rows, sample_weight=weights, **how)
 
@@ -176,8 +181,8 @@ def _write_decisions(value: Any, writer: Writer) -> Node:
 def _read_decisions(node: Node, reader: Reader) -> Any:
     """Make a tree whose every path ends, and asks for columns that there are."""
     n_features, n_outputs = node["shape"]
-    columns = {name: np.asarray(reader.read(column)) for name, column in node["nodes"].items()}
-    n_classes = np.asarray(reader.read(node["n_classes"]))
+    columns = {name: reader.array(column) for name, column in node["nodes"].items()}
+    n_classes = reader.array(node["n_classes"])
     if n_classes.shape != (n_outputs,):
         raise ModelFileError("a tree has not the outputs that it says")
     tree = Tree(n_features, n_classes, n_outputs)
@@ -188,11 +193,23 @@ def _read_decisions(node: Node, reader: Reader) -> Any:
     for child in (nodes["left_child"], nodes["right_child"]):
         if not np.all(leaf | ((child > place) & (child < len(nodes)))):
             raise ModelFileError("a tree has branches that lead nowhere")
+    children = np.r_[nodes["left_child"][~leaf], nodes["right_child"][~leaf]]
+    if len(np.unique(children)) < len(children):
+        raise ModelFileError("a tree has branches that meet")
     if not np.all(leaf | ((nodes["feature"] >= 0) & (nodes["feature"] < n_features))):
         raise ModelFileError("a tree asks for columns that there are not")
-    state = {"max_depth": node["max_depth"], "node_count": len(nodes), "nodes": nodes}
-    tree.__setstate__(state | {"values": reader.read(node["values"])})
+    state = {"max_depth": _depth(nodes), "node_count": len(nodes), "nodes": nodes}
+    tree.__setstate__(state | {"values": reader.array(node["values"])})
     return tree
+
+
+def _depth(nodes: np.ndarray) -> int:
+    """Count the branches to the deepest leaf: compiled code makes room for so many."""
+    depth, level = -1, np.zeros(1, dtype=np.intp)
+    while level.size:
+        below = nodes[level][nodes["left_child"][level] != -1]
+        level, depth = np.r_[below["left_child"], below["right_child"]], depth + 1
+    return depth
 
 
 KINDS = [

@@ -62,8 +62,9 @@ def rebuilt_flow(sampler: FlowSampler, state: dict[str, Any], device: str | None
     """Build the flow anew, and give it the weights of the file."""
     check_fields(sampler)
     sizes = {size for weights in state.values() for size in weights.shape}
-    if not sizes.issuperset(sampler.hidden) or sampler.n_transforms > len(state):
+    d = sampler.whiten_.shape[1]
+    if not sizes.issuperset((*sampler.hidden, d)) or sampler.n_transforms > len(state):
         raise ModelFileError("a flow's parameters are not those of its weights")
-    network = sampler._build(sampler.whiten_.shape[1], 0).double()
+    network = sampler._build(d, 0).double()
     network.load_state_dict({name: torch.as_tensor(part) for name, part in state.items()})
     return network.eval()

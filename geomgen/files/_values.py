@@ -23,6 +23,8 @@ from geomgen.files._graph import Kind, Node, Reader, Writer
 __all__ = ["KINDS"]
 
 _STORED = "biuf"  # kinds of numpy dtypes that safetensors has
+_MOST_PARTS = 100_000  # of a key
+_WORDS = 624  # of the state of the Mersenne twister
 
 
 # ------------------------------------------------------------------------------------ containers
@@ -32,11 +34,28 @@ def _write_dict(value: dict, writer: Writer) -> Node:
 
 
 def _read_dict(node: Node, reader: Reader) -> dict:
-    return {reader.read(k): reader.read(v) for k, v in node["items"]}
+    return {_hashed(reader.read(k)): reader.read(v) for k, v in node["items"]}
+
+
+def _hashed(value: Any) -> Any:
+    """Refuse keys whose parts, shared over and over, would take for ever to hash."""
+    parts, n = [value], 0
+    while parts:
+        part = parts.pop()
+        if isinstance(part, tuple | frozenset):
+            parts.extend(part)
+            n += len(part)
+        if n > _MOST_PARTS:
+            raise ModelFileError("a key, or an item of a set, has too many parts")
+    return value
 
 
 def _write_items(value: Any, writer: Writer) -> Node:
     return {"items": [writer.write(v, f"[{i}]") for i, v in enumerate(value)]}
+
+
+def _read_set(cls: type) -> Any:
+    return lambda n, r: cls(_hashed(r.read(item)) for item in n["items"])
 
 
 def _is_named(value: Any) -> bool:
@@ -107,8 +126,12 @@ def _write_state(value: np.random.RandomState, writer: Writer) -> Node:
 
 
 def _read_state(node: Node, reader: Reader) -> np.random.RandomState:
+    state = reader.read(node["state"])
+    key, place = state["state"]["key"], state["state"]["pos"]
+    if np.shape(key) != (_WORDS,) or type(place) is not int or not 0 <= place <= _WORDS:
+        raise ModelFileError("a random state is beyond its end")  # numpy would read on
     random_state = np.random.RandomState()
-    random_state.set_state(reader.read(node["state"]))
+    random_state.set_state(state)
     return random_state
 
 
@@ -164,12 +187,12 @@ def _of(*types: type) -> Any:
 KINDS = [
     Kind("dict", _exact(dict), _write_dict, _read_dict),
     Kind("tuple", _exact(tuple), _write_items, lambda n, r: tuple(map(r.read, n["items"]))),
-    Kind("set", _exact(set), _write_items, lambda n, r: set(map(r.read, n["items"]))),
+    Kind("set", _exact(set), _write_items, _read_set(set)),
     Kind(
         "frozenset",
         _exact(frozenset),
         _write_items,
-        lambda n, r: frozenset(map(r.read, n["items"])),
+        _read_set(frozenset),
     ),
     Kind("named tuple", _is_named, _write_named, _read_named),
     Kind(

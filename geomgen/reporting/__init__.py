@@ -74,7 +74,8 @@ class Report:
         FileExistsError
             If there is a file, and ``overwrite`` is False.
         """
-        return write_atomically(path, self.html.encode(), overwrite)
+        content = self.html.encode(errors="xmlcharrefreplace")  # halves of characters, in names
+        return write_atomically(path, content, overwrite)
 
     def _repr_html_(self) -> str:
         return self._body
@@ -112,9 +113,9 @@ def report(
         A fitted estimator, pipeline or search; anything with ``sample(n)``; generated rows; or a
         pair of generated rows and their labels.
     X_train : array-like or DataFrame of shape (n_train, p)
-        Real rows that the generator was fitted to, at least 4.
+        Real rows that the generator was fitted to, at least 6.
     X_test : array-like or DataFrame of shape (n_test, p)
-        Real rows that it has not seen, at least 4.
+        Real rows that it has not seen, at least 6.
     y : pair of array-like, optional
         Labels of X_train and of X_test, for the rare class. If the sampler was fitted with labels
         (``conditional=True``), rows are drawn for labels, and a classifier is trained on them.
@@ -184,6 +185,6 @@ def report(
         "comparisons behind each floor": n_repeats,
     }
     found = Measured(fitted, bench, settings, seed)
-    title = f"Report on {name}" if title is None else title
+    title = f"Report on {name}" if title is None else str(title)
     body = _html.fragment(title, sections(found))
     return Report(title, found.verdicts, found.metrics, body)

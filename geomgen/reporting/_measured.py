@@ -61,6 +61,7 @@ class Measured:
     settings: dict[str, Any]
     seed: int
     drawn: Any = field(init=False)
+    for_labels: bool = field(init=False)
     metrics: pd.DataFrame = field(init=False)
     verdicts: pd.DataFrame = field(init=False)
     memorisation: Memorisation = field(init=False)
@@ -70,6 +71,7 @@ class Measured:
     def __post_init__(self) -> None:
         bench = self.bench
         self.drawn, labels = _draw(self.fitted, bench, self.seed)
+        self.for_labels = labels is not None and not isinstance(self.fitted, tuple)
         if labels is not None and bench.target is None:
             bench.extras = (*bench.extras, "train_on_synthetic")
         drawn = self.drawn if labels is None else (self.drawn, labels)
@@ -87,6 +89,7 @@ class Measured:
             if name in self.metrics.index:
                 row = self.metrics.loc[name]
                 rows[question] = _judged(name, row)
+        rows |= self._copies() | self._use()
         low, _ = self.attack.interval
         status = "good" if low <= 0.5 else "poor" if self.attack.accuracy < 0.6 else "bad"
         rows["Can training rows be told by an attack?"] = (
@@ -94,6 +97,31 @@ class Measured:
             f"{self.attack.accuracy:.1%} told rightly, 50 % by chance",
         )
         return pd.DataFrame.from_dict(rows, orient="index", columns=["status", "verdict"])
+
+    def _copies(self) -> dict[str, tuple[str, str]]:
+        """Say of rows that equal a training row what their preference may not show."""
+        if self.metrics.loc["exact_copies", "verdict"] != "copies":
+            return {}
+        found = self.memorisation
+        words = (
+            f"copies: {found.exact_copies:.2%} equal a training row, and "
+            f"{found.exact_copies_holdout:.2%} of held-out rows (preference "
+            f"{found.preference:.3g}, real rows {found.training_share:.3g})"
+        )
+        return {_QUESTIONS["preference"]: ("bad", words)}
+
+    def _use(self) -> dict[str, tuple[str, str]]:
+        """Say of a classifier that it is at chance, where a ratio may look well."""
+        if "train_on_synthetic" not in self.metrics.index:
+            return {}
+        row, labels = self.metrics.loc["train_on_synthetic"], self.bench.labels
+        chance = 1 / len(np.unique(labels[1]))
+        question = _QUESTIONS["train_on_synthetic"]
+        if row["real"] <= chance:
+            return {question: ("poor", "not to be told: training on real rows is at chance")}
+        if row["value"] <= chance:
+            return {question: ("bad", f"{row['verdict']}, which is at chance ({chance:.2g})")}
+        return {}
 
 
 def _judged(name: str, row: pd.Series) -> tuple[str, str]:

@@ -25,6 +25,8 @@ _MOST_MAPPED = 30  # columns in maps of associations
 _MOST_CODES = 2000  # rows that diagnostics look at
 _MOST_ROWS = 5000  # held-out rows in a picture of distances
 
+_FOR_LABELS = " Rows were drawn for labels, which come at their rates among the rows trained on."
+
 Section = tuple[str, str, list[str]]
 
 
@@ -61,9 +63,15 @@ def _summary(found: Measured) -> list[str]:
 def _metrics(found: Measured) -> list[str]:
     return [
         html.note(
-            "'real' is what real rows get in place of the generated ones, the floor of a distance "
-            "and the control of a rate; 'real_sd' is its spread. A verdict allows for the spread "
-            "95 % of the time: of many, some stray by chance."
+            "'low' and 'high' are a 95 % interval, where there is one. 'real' is what real rows "
+            "get in place of the generated ones, the floor of a distance and the control of a "
+            "rate; 'real_sd' is its spread. A verdict allows for the spread 95 % of the time: of "
+            "many, some stray by chance."
+        ),
+        html.note(
+            "Precision and density say whether generated rows lie where real ones do, recall and "
+            "coverage whether they reach all of them, preference how many are nearest to a row "
+            "that was trained on."
         ),
         html.table(found.metrics),
     ]
@@ -83,7 +91,8 @@ def _columns(found: Measured) -> list[str]:
     ]
     if len(worst) > 1:
         parts.append(_associations(real, drawn))
-    listed = worst.head(_MOST_LISTED).rename_axis("column")
+    listed = worst.head(_MOST_LISTED)
+    listed = listed.set_axis(listed.index.to_flat_index().rename("column"))
     if len(worst) > len(listed):
         parts.append(html.note(f"The {len(listed)} columns of {len(worst)} that differ most:"))
     return [*parts, html.table(listed)]
@@ -111,12 +120,13 @@ def _rare(found: Measured) -> list[str]:
         html.paragraph(
             f"The rare class is {found.bench.rare_label}, at a rate of {rate:.4g} among the rows "
             "trained on. A judge, which is trained on the real rows, says which generated rows "
-            "belong to it."
+            "belong to it." + (_FOR_LABELS if found.for_labels else "")
         ),
         html.figure(
             figures.lifts((rate, lift * rate), lines),
-            "Calibration: the rate of the rare class, and its lift with 95 % intervals. The "
-            "corrected lift is free of the judge's errors, as far as they are known.",
+            "Calibration: the rate of the rare class, as the judge counts it, and its lift with "
+            "95 % intervals. The corrected lift is free of the judge's errors, as far as they are "
+            "known.",
         ),
         html.table(metrics.loc[[i for i in metrics.index if "rare" in i]]),
         html.note(
