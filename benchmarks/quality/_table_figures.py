@@ -18,7 +18,7 @@ from geomgen.metrics import (
     train_on_synthetic,
 )
 
-__all__ = ["Table", "labelled", "mixed", "unlabelled"]
+__all__ = ["Table", "labelled", "mixed", "thinned", "unlabelled"]
 
 _BINS = 10  # of a number, for the errors of pairs
 
@@ -43,21 +43,36 @@ def unlabelled(table: Table, drawn: pd.DataFrame) -> dict[str, float]:
     y = table.train[table.target].to_numpy() == 1
     found = precision_recall_density_coverage(test, G[: len(test)])
     copies = memorisation(G, train, test)
-    report = rare_mode_report(
-        G, train, y=y, rare_label=True, judge="boosting", rate=float(y.mean()), random_state=0
-    )
-    # As in paper G, draws that are counted rare where no rare row is do not count.
-    lift = max(report.lift * report.in_support, 1e-3) if report.n_rare else 1e-3
     return {
         "precision": found.precision,
         "recall": found.recall,
         "coverage": found.coverage,
         "energy": energy_distance(test, G),
         "floor": energy_distance(test, train),
-        "lRML": float(abs(np.log(lift / report.judge_lift))),
+        "lRML": _off(G, train, y, float(y.mean())),
         "preference": copies.preference,
         "expected": copies.training_share,
     }
+
+
+def thinned(table: Table, all_labels: pd.DataFrame, drawn: pd.DataFrame) -> dict[str, float]:
+    """Errors of the rare rate, as judges count that saw the few rare rows, or all of them."""
+    few, G = table.rows(table.train), table.rows(drawn)
+    y, all_y = (part[table.target].to_numpy() == 1 for part in (table.train, all_labels))
+    return {
+        "n_rare": int(y.sum()),
+        "lRML": _off(G, few, y, float(y.mean())),
+        "lRML, all labels": _off(G, table.rows(all_labels), all_y, float(y.mean())),
+    }
+
+
+def _off(G: np.ndarray, train: np.ndarray, y: np.ndarray, rate: float) -> float:
+    report = rare_mode_report(
+        G, train, y=y, rare_label=True, judge="boosting", rate=rate, random_state=0
+    )
+    # As in paper G, draws that are counted rare where no rare row is do not count.
+    lift = max(report.lift * report.in_support, 1e-3) if report.n_rare else 1e-3
+    return float(abs(np.log(lift / report.judge_lift)))
 
 
 def labelled(table: Table, drawn: pd.DataFrame, rare: pd.DataFrame) -> dict[str, float]:

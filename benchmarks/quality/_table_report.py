@@ -57,7 +57,12 @@ LABELLED = (
     Figure("pref of rare rows", "rare_preference", 3),
     Figure("pref of rare rows, worst set", "rare_preference", 3, np.max),
 )
-THINNED = (Figure("lRML", "lRML", 2), Figure("lRML, worst set", "lRML", 2, np.max))
+THINNED = (
+    Figure("lRML", "lRML", 2),
+    Figure("lRML, worst set", "lRML", 2, np.max),
+    Figure("lRML, all labels", "lRML, all labels", 2),
+    Figure("lRML, all labels, worst set", "lRML, all labels", 2, np.max),
+)
 ADULT = (
     Figure("columns", "marginal", 4),
     Figure("pairs", "pairwise", 4),
@@ -78,8 +83,10 @@ AIMS = (
     Aim("numeric", "fit s per 5000", most=3.0),
     Aim("numeric", "rows a second", least=1e5),
     Aim("labelled", "TSTR", least=0.955),
+    Aim("labelled", "pref of rare rows", most=0.78),
     Aim("labelled", "pref of rare rows, worst set", most=0.78),
     Aim("thinned", "lRML", most=0.25),
+    Aim("thinned", "lRML, all labels", most=0.25),
 )
 
 

@@ -29,13 +29,14 @@ from benchmarks.quality import _table_peers
 from benchmarks.quality._report import publish
 from benchmarks.quality._rows import DATA, TABLES
 from benchmarks.quality._runs import Results, timed
-from benchmarks.quality._table_figures import Table, labelled, mixed, unlabelled
+from benchmarks.quality._table_figures import Table, labelled, mixed, thinned, unlabelled
 from benchmarks.quality._table_report import render
 
 RESULTS = Path("benchmarks/results/quality-tables.json")
 MOST_TRAIN, MOST_TEST = 10_000, 4_000
 MANY = 100_000  # rows drawn to see how fast
 RATE = 0.005  # of the rare class where it is thinned
+THINNED = ("geomgen auto", "geomgen pca", "GaussianMixture (BIC)", "SMOTE")
 
 
 def load(name: str, seed: int) -> Table:
@@ -100,22 +101,28 @@ def labelled_part(results: Results, seeds: range) -> None:
 
 
 def thinned_part(results: Results, seeds: range) -> None:
-    """Our default where the rare class is thinned to half a per cent of the training rows."""
+    """A few generators where the rare class is thinned to half a per cent of the training rows."""
     for seed in seeds:
         for data in TABLES:
-            if not results.missing("thinned", data, "geomgen auto", seed):
-                continue
-            table = load(data, seed)
-            rare = table.train[table.train[table.target] == 1]
-            others = table.train.drop(index=rare.index)
-            kept = max(round(RATE * len(others) / (1 - RATE)), 8)
-            train = pd.concat([others, rare[:kept]], ignore_index=True)
-            table = Table(train, table.test, table.target)
+            whole = load(data, seed)
+            train, real = (_thin(part, whole.target) for part in (whole.train, whole.test))
+            table = Table(train, whole.test, whole.target)
             X = train.drop(columns=table.target)
-            generator = _table_peers.make("geomgen auto", None, seed).fit(X)
-            drawn = generator.sample(20_000, random_state=seed)
-            figures = unlabelled(table, drawn)
-            results.add("thinned", data, "geomgen auto", seed, n_rare=kept, lRML=figures["lRML"])
+            for name in ("real rows", *THINNED):
+                if not results.missing("thinned", data, name, seed):
+                    continue
+                drawn = real
+                if name != "real rows":
+                    generator = _table_peers.make(name, None, seed).fit(X)
+                    drawn = generator.sample(20_000, random_state=seed)
+                results.add("thinned", data, name, seed, **thinned(table, whole.train, drawn))
+
+
+def _thin(rows: pd.DataFrame, target: str) -> pd.DataFrame:
+    rare = rows[rows[target] == 1]
+    others = rows.drop(index=rare.index)
+    kept = max(round(RATE * len(others) / (1 - RATE)), 8)
+    return pd.concat([others, rare[:kept]], ignore_index=True)
 
 
 def adult_part(results: Results, seeds: range) -> None:
