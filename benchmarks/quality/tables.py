@@ -101,7 +101,7 @@ def labelled_part(results: Results, seeds: range) -> None:
 
 
 def thinned_part(results: Results, seeds: range) -> None:
-    """A few generators where the rare class is thinned to half a per cent of the training rows."""
+    """Measure a few generators where the rare class is thinned to half a per cent."""
     for seed in seeds:
         for data in TABLES:
             whole = load(data, seed)
