@@ -12,7 +12,14 @@ from torch import Tensor
 from geomgen._extra_terms import check_importable
 from geomgen.nn import ImageLayout
 
-__all__ = ["augmented", "check_images", "check_training", "widest_layer"]
+__all__ = ["architecture", "augmented", "check_images", "check_training", "widest_layer"]
+
+
+def architecture(given: Any) -> str:
+    """Kind of the networks that an estimator's parameters say."""
+    if given.architecture != "auto":
+        return str(given.architecture)
+    return "mlp" if given.image_shape is None else "conv"
 
 
 def check_images(given: Any, n_features: int) -> None:
@@ -24,7 +31,7 @@ def check_images(given: Any, n_features: int) -> None:
                 f"image_shape={tuple(given.image_shape)!r} has {layout.n_features} numbers, but X "
                 f"has {n_features} features: a row must be one whole image, laid flat."
             )
-    elif given.architecture != "mlp":
+    elif architecture(given) != "mlp":
         raise ValueError(
             f"architecture={given.architecture!r} needs image_shape, such as (28, 28) or "
             "(3, 32, 32), to know how the pixels of an image lie in a row."
@@ -73,7 +80,7 @@ def augmented(
 def widest_layer(given: Any, n_features: int) -> int:
     """Count the numbers that a row becomes in the widest layer of the networks."""
     widths = [n_features, *given.hidden]
-    if given.architecture != "mlp":
+    if architecture(given) != "mlp":
         layout = ImageLayout.of(given.image_shape)
         pixels = layout.height * layout.width
         widths = [n_features, *(c * pixels // 4 ** (i + 1) for i, c in enumerate(given.channels))]

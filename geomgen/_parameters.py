@@ -35,10 +35,11 @@ class Parameters(CallbackSupportMixin, BaseEstimator):
         have the same layout. The channels are the end that is 1 or 3, or else 4.""",
     ] = None
     architecture: Annotated[
-        Literal["mlp", "conv", "resnet"],
+        Literal["auto", "mlp", "conv", "resnet"],
         """Kind of the networks: fully connected; for images, strided 4 x 4 convolutions and
-        their mirror (after Ghosh et al., 2020), or residual blocks of them.""",
-    ] = "mlp"
+        their mirror (after Ghosh et al., 2020), or residual blocks of them. ``"auto"`` is
+        ``"conv"`` where there is image_shape, ``"mlp"`` otherwise.""",
+    ] = "auto"
     channels: Annotated[
         tuple[Count, ...],
         """Channels after each of the levels that halve an image, in place of hidden; the decoder

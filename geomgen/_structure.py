@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from geomgen._images import architecture
 from geomgen.nn import (
     FEATURE_KINDS,
     Head,
@@ -68,10 +69,11 @@ def row_network(
     """Make the package's own encoder or decoder of rows of numbers, or of images."""
     style = {"activation": given.activation, "norm": given.norm, "generator": generator}
     encodes = name == "encoder"
-    if given.architecture == "mlp":
+    kind = architecture(given)
+    if kind == "mlp":
         hidden = tuple(given.hidden)
         return mlp(n_in, hidden if encodes else hidden[::-1], n_out, **style)
-    layout, residual = ImageLayout.of(given.image_shape), given.architecture == "resnet"
+    layout, residual = ImageLayout.of(given.image_shape), kind == "resnet"
     make, width = (conv_encoder, n_out) if encodes else (conv_decoder, n_in)
     return make(layout, given.channels, width, residual=residual, **style)
 

@@ -265,7 +265,18 @@ def test_bad_parameters(params, message):
 
 def test_a_shape_is_checked_for_an_mlp_too():
     with pytest.raises(ValueError, match="72 numbers"):
-        AE(image_shape=(1, 8, 9)).fit(TRAIN[:20])
+        AE(image_shape=(1, 8, 9), architecture="mlp").fit(TRAIN[:20])
+
+
+def test_networks_are_convolutions_where_rows_are_images():
+    drawn = [
+        AE(**params).fit(TRAIN[:100]).sample(5, random_state=0)
+        for params in (SMALL, SMALL | {"architecture": "conv"}, SMALL | {"architecture": "mlp"})
+    ]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.allclose(drawn[0], drawn[2])
+    plain = AE(**(SMALL | {"image_shape": None})).fit(TRAIN[:100])
+    np.testing.assert_array_equal(plain.sample(5, random_state=0), drawn[2])
 
 
 def test_the_linear_control_has_none_of_it():
