@@ -102,6 +102,17 @@ def test_sampling_is_seeded_and_goes_to_the_standard_output(run):
     assert run("sample", "m.geomgen", "-n", "7", "--seed", "1", "--quiet")[1] != first
 
 
+def test_a_duration_can_be_asked_for(run, tmp_path):
+    rng = np.random.RandomState(0)
+    stays = pd.to_timedelta(rng.randint(1, 5, 200), unit="D")
+    pd.DataFrame({"stay": stays, "x": rng.normal(size=200)}).to_parquet(tmp_path / "s.parquet")
+    model = tmp_path / "s.geomgen"
+    assert run("fit", tmp_path / "s.parquet", "--model", "rows", "-o", model)[0] == 0
+    code, out, _ = run("sample", model, "-n", "3", "--condition", "stay=2 days")
+    assert code == 0 and out.count("\n2 days,") == 3
+    assert "no duration" in run("sample", model, "--condition", "stay=long")[2]
+
+
 def test_conditions_and_balance(run, tmp_path):
     def drawn(*options):
         out = tmp_path / "drawn.csv"
