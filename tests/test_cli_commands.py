@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import types
@@ -16,6 +17,7 @@ import geomgen
 from geomgen.cli import _fit as fit_command
 from geomgen.cli import main
 from geomgen.cli._models import PEERS, MixtureByBIC, catalogue, make_generator
+from geomgen.samplers import CellSampler
 from geomgen.tabular import TableGenerator
 from geomgen.utils.discovery import all_estimators
 
@@ -100,6 +102,35 @@ def test_sampling_is_seeded_and_goes_to_the_standard_output(run):
     assert code == 0 and len(first.splitlines()) == 8 and "7/7" in said
     assert run("sample", "m.geomgen", "-n", "7", "--quiet") == (0, first, "")
     assert run("sample", "m.geomgen", "-n", "7", "--seed", "1", "--quiet")[1] != first
+
+
+@pytest.mark.parametrize("command", ["fit", "compare", "report"])
+def test_ctrl_c_in_a_fit_ends_the_command(run, tmp_path, monkeypatch, command):
+    """Estimators keep what they have learnt then; a file of half a model is worse than none."""
+    fit = CellSampler.fit
+
+    def interrupted(self, *args, **kwargs):
+        signal.raise_signal(signal.SIGINT)
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(CellSampler, "fit", interrupted)
+    out = tmp_path / {"fit": "m.geomgen", "compare": "m.csv", "report": "m.html"}[command]
+    models = "--models" if command == "compare" else "--model"
+    code, _, errors = run(command, "train.csv", models, "rows", "-o", out, "--quiet")
+    assert code == 130 and "interrupted, nothing was written" in errors
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_duration_can_be_asked_for(run, tmp_path):
+    rng = np.random.RandomState(0)
+    stays = pd.to_timedelta(rng.randint(1, 5, 200), unit="D")
+    pd.DataFrame({"stay": stays, "x": rng.normal(size=200)}).to_parquet(tmp_path / "s.parquet")
+    model = tmp_path / "s.geomgen"
+    assert run("fit", tmp_path / "s.parquet", "--model", "rows", "-o", model)[0] == 0
+    code, out, _ = run("sample", model, "-n", "3", "--condition", "stay=2 days")
+    assert code == 0 and out.count("\n2 days,") == 3
+    assert "no duration" in run("sample", model, "--condition", "stay=long")[2]
 
 
 def test_conditions_and_balance(run, tmp_path):

@@ -1,7 +1,10 @@
 """Tables from files that nobody prepared, and rows into files."""
 
+import datetime as dt
+import decimal
 import gzip
 import io
+import os
 import sys
 from types import SimpleNamespace
 
@@ -174,6 +177,33 @@ def test_compressed_and_parquet(tmp_path):
     assert from_parquet.dtypes.astype(str).tolist()[:3] == ["Int64", "str", "boolean"]
 
 
+def test_days_decimals_and_times_in_parquet(tmp_path):
+    n = 40
+    frame = pd.DataFrame({"day": [dt.date(2024, 1, 1) + dt.timedelta(k) for k in range(n)]})
+    frame["price"] = [decimal.Decimal(k) / 100 for k in range(n)]
+    frame["at"] = [None, *(dt.time(k % 24) for k in range(1, n))]
+    frame["lists"] = [[k] for k in range(n)]
+    frame.to_parquet(tmp_path / "rows.parquet")
+    table = read_table(tmp_path / "rows.parquet", Reading(drop=["lists"]))
+    assert table.dtypes.astype(str).tolist() == ["datetime64[s]", "float64", "str"]
+    assert table["day"].dt.day[2] == 3 and table["price"][2] == 0.02
+    assert table["at"].isna()[0] and table["at"][2] == "02:00:00"
+    with pytest.raises(ValueError, match="'lists' holds values of type ndarray: .* --drop lists"):
+        read_table(tmp_path / "rows.parquet", Reading())
+
+
+def test_columns_of_equal_names(tmp_path):
+    for header, wanted in {"a,a,a,b": "a a.1 a.2 b", "a,a , a,b": "a a.2 a.1 b"}.items():
+        table, _ = read(tmp_path, f"{header}\n1,2,3,4\n")
+        assert table.columns.tolist() == wanted.split()
+        assert table.loc[0].tolist() == [1, 2, 3, 4]
+
+
+def test_infinity_is_no_number():
+    column, note = infer(pd.Series([*map(str, range(60)), "-inf", "1e999"], name="x"))
+    assert column.isna().sum() == 2 and "2 values that are no numbers" in note
+
+
 def test_standard_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"a,b\n1,2\n")))
     assert read_table("-", Reading())["b"].tolist() == [2]
@@ -261,7 +291,7 @@ def test_compressed_files_have_no_time_stamp(tmp_path):
     assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
 
 
-def test_outputs_are_checked_before_the_work(tmp_path):
+def test_outputs_are_checked_before_the_work(tmp_path, monkeypatch):
     there = tmp_path / "there.csv"
     there.write_text("kept")
     with pytest.raises(ValueError, match="the file exists; --force"):
@@ -271,6 +301,9 @@ def test_outputs_are_checked_before_the_work(tmp_path):
         check_output(tmp_path / "absent" / "out.csv", force=False)
     with pytest.raises(ValueError, match="this is a folder"):
         check_output(tmp_path, force=True)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(ValueError, match="cannot be written to"):
+        check_output(tmp_path / "out.csv", force=False)
     with pytest.raises(ValueError, match=r"must end in \.html"):
         check_output(there, force=True, endings=(".html",))
     with (

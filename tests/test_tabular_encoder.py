@@ -1,6 +1,7 @@
 """Frames to features and back, exactly; what is drawn, what is refused."""
 
 import datetime as dt
+import decimal
 
 import numpy as np
 import pandas as pd
@@ -188,6 +189,40 @@ def test_numbers_come_back_rounded_and_in_bounds():
     assert (drawn.min() == X.min()).all() and (drawn.max() == X.max()).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "Float32", "float[pyarrow]", "float16"])
+def test_numbers_of_few_digits_come_back_rounded(dtype):
+    """1.1 of float32 is 1.10000002384 of float64, and has one decimal all the same."""
+    X = pd.DataFrame({"price": pd.Series([1.1, 2.3, 4.7, 0.2] * 30, dtype=dtype)})
+    encoder = TableEncoder().fit(X)
+    drawn = encoder.inverse_transform(np.linspace(-1, 1, 50)[:, None])["price"]
+    rounded = drawn.astype(float).round(1).astype(dtype)
+    pd.testing.assert_series_equal(drawn, rounded, rtol=0, atol=0)
+
+
+def test_times_of_four_centuries():
+    """More nanoseconds than int64 holds lie between them."""
+    days = pd.to_datetime(["1880-03-01", "1999-05-07", "2024-01-31", "2262-04-11"])
+    X = pd.DataFrame({"day": days.as_unit("ns")})
+    encoder = TableEncoder().fit(X)
+    features = encoder.transform(X)
+    assert (np.diff(features[:, 0]) > 0).all()
+    pd.testing.assert_frame_equal(encoder.inverse_transform(features), X)
+    early = X.head(2).assign(day=pd.to_datetime(["1700-01-01", "1990-01-01"]).as_unit("ns"))
+    assert encoder.transform(early)[0, 0] < features[0, 0]
+
+
+def test_every_value_may_be_a_spike():
+    X = pd.DataFrame({"x": [0.0, 1.0, 2.0] * 20})
+    for scale in ("standard", "quantile", "modes"):
+        encoder = TableEncoder(spike_share=0.3, numeric=scale).fit(X)
+        assert encoder.inverse_transform(encoder.transform(X)).equals(X)
+
+
+def test_objects_of_numpy_are_numbers():
+    X = pd.DataFrame({"x": pd.Series([np.int64(k) for k in range(40)], dtype=object)})
+    assert TableEncoder().fit(X).kinds_ == {"x": "number"}
+
+
 @pytest.mark.parametrize("sharp", [False, True])
 def test_calibrated_states_have_the_shares_wanted(sharp):
     rng = np.random.RandomState(0)
@@ -229,6 +264,8 @@ UNSUPPORTED = {
     "complex": np.ones(30, complex),
     "period": pd.period_range("2020", periods=30),
     "lists": pd.Series([[1]] * 29 + [[2]], dtype=object),
+    "decimals": pd.Series([decimal.Decimal(k) / 100 for k in range(30)], dtype=object),
+    "days": pd.Series([dt.date(2024, 1, 1 + k) for k in range(30)], dtype=object),
 }
 
 
@@ -242,6 +279,7 @@ def test_unsupported_types_are_named(name):
     "X,error,message",
     [
         (np.ones((3, 2)), TypeError, "ndarray: a table is a pandas or polars DataFrame"),
+        (polars.LazyFrame({"a": [1]}), TypeError, "LazyFrame: a table is a pandas or polars"),
         (pd.DataFrame(), ValueError, "has rows and columns"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, r"names \['a'\]: rename"),
         (pd.DataFrame({"a": [1, 2, np.inf]}), ValueError, "'a' holds infinity"),

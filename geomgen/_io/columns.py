@@ -158,7 +158,8 @@ def _numbers(values: pd.Series, decimal: str | None) -> pd.Series:
 
 def _plain(values: pd.Series) -> pd.Series:
     words = values.str.fullmatch(r"\s*[a-zA-Z]+\s*").fillna(False)  # inf, true
-    return pd.to_numeric(values.where(~words.astype(bool)), errors="coerce").astype(float)
+    made = pd.to_numeric(values.where(~words.astype(bool)), errors="coerce").astype(float)
+    return made.where(np.isfinite(made))  # -inf, 1e999
 
 
 def _has_exact_digits(values: pd.Series) -> bool:

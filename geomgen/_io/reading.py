@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import datetime
+import decimal
 import gzip
 import io
 import sys
@@ -99,14 +101,14 @@ def _load(path: Path, how: Reading) -> tuple[pd.DataFrame, bool]:
     if path.suffix.lower() in _OTHER_FILES:
         raise ValueError(f"{path.suffix} files are not read: save it as CSV or Parquet.")
     if path.suffix.lower() in (".parquet", ".pq"):
-        return _load_parquet(path), False
+        return _load_parquet(path, how), False
     content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     if content[:2] == b"\x1f\x8b":
         content = gzip.decompress(content)
     return _load_csv(content, how), True
 
 
-def _load_parquet(path: Path) -> pd.DataFrame:
+def _load_parquet(path: Path, how: Reading) -> pd.DataFrame:
     try:
         import pyarrow
     except ImportError as error:
@@ -119,10 +121,29 @@ def _load_parquet(path: Path) -> pd.DataFrame:
         raise ValueError(f"this is no Parquet file ({error}).") from error
     plain = {"Int64": "int64", "Float64": "float64", "boolean": "bool", "string": "str"}
     for name, column in table.items():
+        if column.dtype == object and name not in how.drop:
+            column = table[name] = _of_objects(name, column)
         dtype = plain.get(str(column.dtype))
         if dtype and (not column.isna().any() or dtype in ("str", "float64")):
             table[name] = column.astype(dtype)
     return table.reset_index(drop=True)
+
+
+def _of_objects(name: Any, column: pd.Series) -> pd.Series:
+    """Days, times of the day and decimals, which come as Python's own, as other files have them."""
+    kinds = {type(value) for value in column.dropna()}
+    if kinds == {datetime.date}:
+        return column.astype("datetime64[s]")
+    if kinds == {decimal.Decimal}:
+        return column.astype(float)
+    if kinds == {datetime.time}:
+        return column.astype("str").where(column.notna())
+    if kinds <= {str}:
+        return column
+    words = ", ".join(sorted(kind.__name__ for kind in kinds))
+    raise ValueError(
+        f"column {name!r} holds values of type {words}: leave it out by --drop {name}."
+    )
 
 
 # ---------------------------------------------------------------------------------------- CSV
@@ -153,11 +174,22 @@ def _load_csv(content: bytes, how: Reading) -> pd.DataFrame:
                 f"({str(error).strip()}). Put fields that contain {separator!r} into quotes, or "
                 "name another separator by --sep."
             ) from error
-    table.columns = [str(name).strip() for name in table.columns]
+    table.columns = _unlike([str(name).strip() for name in table.columns])
     for name in table:
         column = table[name].str.strip()
         table[name] = column.mask(column.isin(MISSING) | column.isna())
     return table.dropna(how="all").reset_index(drop=True)
+
+
+def _unlike(names: list[str]) -> list[str]:
+    """Names that differ by spaces only get numbers, as pandas gives them to those of one name."""
+    made: list[str] = []
+    for name in names:
+        copies = (f"{name}.{k}" for k in range(1, len(names) + 1))
+        made.append(
+            name if name not in made else next(c for c in copies if c not in [*names, *made])
+        )
+    return made
 
 
 def _decode(content: bytes, how: Reading) -> str:

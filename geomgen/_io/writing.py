@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,8 +28,8 @@ def check_output(path: Path, force: bool, endings: tuple[str, ...] = ()) -> None
     Raises
     ------
     ValueError
-        If it exists and is not to be replaced, its folder does not exist, or the name ends in
-        none of the endings.
+        If it exists and is not to be replaced, its folder does not exist or cannot be written to,
+        or the name ends in none of the endings.
     """
     if endings and not path.name.lower().endswith(endings):
         raise ValueError(f"-o {path}: the name must end in {' or '.join(endings)}.")
@@ -38,6 +39,8 @@ def check_output(path: Path, force: bool, endings: tuple[str, ...] = ()) -> None
         raise ValueError(f"-o {path}: the file exists; --force replaces it.")
     if not path.parent.is_dir():
         raise ValueError(f"-o {path}: there is no folder {str(path.parent)!r}; make it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"-o {path}: the folder {str(path.parent)!r} cannot be written to.")
 
 
 @contextmanager

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import geomgen
@@ -48,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name}: warning: {message}", file=sys.stderr)
 
     try:
-        with warnings.catch_warnings():
+        with _stopping(), warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = show  # type: ignore[assignment]
             options.run(options)
@@ -58,10 +61,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _Stopped):
         print(f"{name}: interrupted, nothing was written", file=sys.stderr)
         return 130
     return 0
+
+
+class _Stopped(BaseException):
+    """Ctrl-C, which no estimator takes for the wish to keep what it has learnt so far."""
+
+
+@contextmanager
+def _stopping() -> Iterator[None]:
+    """Let Ctrl-C end the command, not only the fit that it meets."""
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise _Stopped
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -141,12 +141,15 @@ def _value(model: TableGenerator, column: Any, text: str, condition: str) -> Any
     codec = model.encoder_.codecs_[column]
     if hasattr(codec, "values_"):  # categories
         return find_label(text, codec.values_, option)
-    if model.encoder_.storages_[column].kind == "time":
+    storage = model.encoder_.storages_[column]
+    if storage.kind == "time":
+        lasts = str(storage.dtype).startswith(("timedelta", "Duration"))
         try:
-            return pd.Timestamp(text)
+            return pd.Timedelta(text) if lasts else pd.Timestamp(text)
         except ValueError as error:
-            raise ValueError(f"--condition {condition}: {text!r} is no date.") from error
-    if model.encoder_.storages_[column].kind == "numeric":
+            what = "duration, such as '2 days'" if lasts else "date"
+            raise ValueError(f"--condition {condition}: {text!r} is no {what}.") from error
+    if storage.kind == "numeric":
         try:
             return float(text)
         except ValueError as error:

@@ -169,19 +169,22 @@ class NumberCodec(Codec):
     """
 
     def __init__(
-        self, values: Values, scale: str, spike_share: float, integer: bool, seed: int
+        self, values: Values, scale: str, spike_share: float, precision: str, seed: int
     ) -> None:
         x = values.present
         self.dtype_, self.origin_, self.step_ = x.dtype, 0, 1
         if x.dtype == np.int64:  # times, counted in the greatest step that all are multiples of
             self.origin_ = int(x.min())
-            self.step_ = int(np.gcd.reduce(x - self.origin_)) or 1
+            # unsigned: nanoseconds of 300 years are more than int64 holds
+            self.step_ = int(np.gcd.reduce((x - self.origin_).view(np.uint64))) or 1
+            precision = "int64"
         x = self._number(x)
-        self.grid_ = Grid().fit(x, integer or values.data.dtype == np.int64)
+        self.grid_ = Grid().fit(x, precision)
         found, counts = np.unique(x, return_counts=True)
         many = (counts >= spike_share * len(values.data)) & (len(found) > 2)
         self.spikes_ = found[many]
         others = x[~np.isin(x, self.spikes_)]
+        others = others if len(others) else x  # a scale that no row needs
         self.scale_ = make_scale(scale, others).fit(others, seed)
         self.missing_ = bool(values.missing.any())
         n_modes = self.scale_.n_modes
@@ -194,7 +197,11 @@ class NumberCodec(Codec):
             self.names = [*modes, *spikes, *["_missing"] * self.missing_, ""]
 
     def _number(self, x: np.ndarray) -> np.ndarray:
-        return ((x - self.origin_) // self.step_).astype(float) if x.dtype == np.int64 else x
+        if x.dtype != np.int64:
+            return x
+        exact = ((x - self.origin_) // self.step_).astype(float)
+        rough = (x.astype(float) - self.origin_) / self.step_
+        return np.where(np.abs(rough) * self.step_ < 2.0**62, exact, np.round(rough))
 
     def encode(self, name: Any, values: Values) -> np.ndarray:
         if values.missing.any() and not self.missing_:

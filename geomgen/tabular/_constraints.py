@@ -6,7 +6,8 @@ import ast
 import operator
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import reduce
 from typing import Any, TypeGuard
 
@@ -158,12 +159,16 @@ class Constraint:
             return reduce(join, map(value, node.values))
         if isinstance(node, ast.UnaryOp):
             inner = value(node.operand)
-            return ~np.asarray(inner) if _is_not(node) else _UNARY[type(node.op)](inner)
+            with _same_types():
+                return ~np.asarray(inner) if _is_not(node) else _UNARY[type(node.op)](inner)
         if isinstance(node, ast.BinOp):
-            with np.errstate(all="ignore"):
-                return _ARITHMETIC[type(node.op)](value(node.left), value(node.right))
+            left, right = _as_float(value(node.left)), _as_float(value(node.right))
+            with np.errstate(all="ignore"), _same_types():
+                return _ARITHMETIC[type(node.op)](left, right)
         if isinstance(node, ast.Call):
-            return _FUNCTIONS[node.func.id](*map(value, node.args))  # type: ignore[attr-defined]
+            args = [value(part) for part in node.args]
+            with _same_types():
+                return _FUNCTIONS[node.func.id](*args)  # type: ignore[attr-defined]
         sides = [value(part) for part in (node.left, *node.comparators)]
         pairs = zip(sides, node.ops, sides[1:], strict=False)
         return reduce(np.logical_and, (_compared(a, op, b) for a, op, b in pairs))
@@ -217,14 +222,26 @@ def _compared(a: Any, op: ast.cmpop, b: Any) -> np.ndarray:
         found = reduce(np.logical_or, (_compared(a, ast.Eq(), option) for option in options))
         return (~found & ~pd.isna(a)) if isinstance(op, ast.NotIn) else found
     a, b = _timed(a, b), _timed(b, a)
-    present = ~(pd.isna(a) | pd.isna(b))
+    present = np.logical_not(np.logical_or(pd.isna(a), pd.isna(b)))
     a, b, present = np.broadcast_arrays(a, b, present)
     found = np.zeros(present.shape, dtype=bool)
-    try:
+    with _same_types():
         found[present] = _COMPARE[type(op)](a[present], b[present])
+    return found
+
+
+@contextmanager
+def _same_types() -> Iterator[None]:
+    try:
+        yield
     except TypeError as error:
         raise ValueError(f"A constraint compares values of different types: {error}.") from error
-    return found
+
+
+def _as_float(value: Any) -> Any:
+    """Take a plain number as a float: an int is of any length, and 9**9**9 would never end."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return np.float64(value) if whole else value
 
 
 def _timed(value: Any, other: Any) -> Any:

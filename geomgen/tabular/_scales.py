@@ -122,10 +122,10 @@ def make_scale(name: str, x: np.ndarray) -> Any:
 class Grid:
     """The values that a column can take: its bounds, and the step between them, if any."""
 
-    def fit(self, x: np.ndarray, integer: bool) -> Grid:
-        """Learn from the values of a column."""
+    def fit(self, x: np.ndarray, precision: str) -> Grid:
+        """Learn from the values of a column that was stored in a dtype of numpy."""
         self.low_, self.high_ = float(x.min()), float(x.max())
-        self.decimals_ = 0 if integer else _decimals(x)
+        self.decimals_ = 0 if precision == "int64" else _decimals(x, precision)
         return self
 
     def snap(self, x: np.ndarray) -> np.ndarray:
@@ -134,9 +134,10 @@ class Grid:
         return np.clip(x, self.low_, self.high_)
 
 
-def _decimals(x: np.ndarray) -> int | None:
-    """Fewest decimals that write all values exactly; None if more than eight are needed."""
+def _decimals(x: np.ndarray, precision: str) -> int | None:
+    """Fewest decimals that write all values as they are stored; None if more than eight are."""
+    stored = x.astype(precision)  # 1.1 of float32 is not 1.1 of float64
     for decimals in range(9):
-        if np.array_equal(np.round(x, decimals), x):
+        if np.array_equal(np.round(x, decimals).astype(precision), stored):
             return decimals
     return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +14,7 @@ from pandas.api import types
 __all__ = ["Storage", "Values", "build_frame", "column_names", "read_column"]
 
 Kind = Literal["numeric", "time", "discrete"]
+_MEASURES = (Decimal, datetime.date, datetime.time, datetime.timedelta)  # no categories
 _REMEDY = "Convert it to numbers, strings, categories, booleans or datetimes, or drop it."
 
 
@@ -51,6 +54,16 @@ class Storage:
         if self.library == "polars":
             return self.dtype.is_integer()
         return bool(types.is_integer_dtype(self.dtype))
+
+    @property
+    def precision(self) -> str:
+        """The dtype of numpy that holds numbers as exactly as they were stored."""
+        word = str(self.dtype).lower()
+        if self.is_integer:
+            return "int64"
+        if word.startswith(("float16", "halffloat")):
+            return "float16"
+        return "float32" if word.startswith(("float32", "float[")) else "float64"
 
     def restore(self, name: Any, values: Values) -> Any:
         """Make a column of the library and dtype it came in."""
@@ -116,7 +129,7 @@ def build_frame(columns: dict[Any, Any], library: str, index: Any, header: Any) 
 
 
 def _is_polars(X: Any) -> bool:
-    return type(X).__module__.partition(".")[0] == "polars" and hasattr(X, "columns")
+    return type(X).__module__.partition(".")[0] == "polars" and hasattr(X, "height")
 
 
 # ------------------------------------------------------------------------------------- pandas
@@ -150,15 +163,15 @@ def _from_objects(name: Any, column: pd.Series, missing: np.ndarray) -> tuple[St
     data = column.to_numpy(dtype=object)
     marker = data[missing.argmax()] if missing.any() else None
     present = data[~missing]
-    if len(present) and all(isinstance(v, int | float) for v in present):
-        if not any(isinstance(v, bool) for v in present):
+    if len(present) and all(isinstance(v, int | float | np.integer) for v in present):
+        if not any(isinstance(v, bool | np.timedelta64) for v in present):
             numbers = np.where(missing, np.nan, data).astype(np.float64)
             return Storage("numeric", column.dtype, "pandas", marker), Values(numbers, missing)
-    unhashable = next((v for v in present if type(v).__hash__ is None), None)
-    if unhashable is not None:
+    bad = next((v for v in present if type(v).__hash__ is None or isinstance(v, _MEASURES)), None)
+    if bad is not None:
         raise TypeError(
-            f"Column {name!r} holds values of type {type(unhashable).__name__}, which is not "
-            f"supported. {_REMEDY}"
+            f"Column {name!r} holds values of type {type(bad).__name__}, which is not supported in "
+            f"a column of objects. {_REMEDY}"
         )
     return Storage("discrete", column.dtype, "pandas", marker), Values(data, missing)
 

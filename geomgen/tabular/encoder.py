@@ -281,7 +281,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if given == "key" or (key and given is None):
             return KeyCodec(name)
         if storage.kind != "discrete" and given != "categorical" and distinct > 2:
-            return NumberCodec(values, self.numeric, self.spike_share, storage.is_integer, seed)
+            return NumberCodec(values, self.numeric, self.spike_share, storage.precision, seed)
         embedded = self.categorical == "embedding" or (
             self.categorical == "auto" and distinct + values.missing.any() > self.max_onehot
         )
