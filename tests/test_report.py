@@ -166,6 +166,25 @@ def test_a_classifier_at_chance_is_of_no_use(learnable, status, words):
     assert said["status"] == status and words in said["verdict"]
 
 
+@pytest.mark.parametrize(
+    ("share", "status", "words"),
+    [
+        (0.3, "good", "furthest off in 0: 0.0% missing, real rows 0.0%"),
+        (0.42, "poor", "furthest off in 1: 42.0% missing, real rows 30.0%"),
+        (1.0, "bad", "furthest off in 1: 100.0% missing, real rows 30.0%"),
+    ],
+)
+def test_missing_values_are_compared(share, status, words):
+    rng = np.random.RandomState(0)
+    drawn, train, test = (rng.normal(size=(100, 3)) for _ in range(3))
+    for rows, part in ((drawn, share), (train, 0.3), (test, 0.3)):
+        rows[: round(100 * part), 1] = np.nan
+    verdicts = report(drawn, train, test, n_repeats=2).verdicts
+    assert tuple(verdicts.loc["Are values missing where they should be?"]) == (status, words)
+    whole = report(*(np.nan_to_num(rows) for rows in (drawn, train, test)), n_repeats=2)
+    assert not whole.verdicts.index.str.contains("missing").any()
+
+
 def test_names_of_any_kind(tmp_path):
     rows = np.random.RandomState(0).normal(size=(3, 60, 3))
     names = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)])

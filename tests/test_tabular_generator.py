@@ -278,6 +278,14 @@ def test_labels_are_the_last_column():
     assert unnamed.feature_names_in_[-1] == "target"
 
 
+def test_small_classes_are_told():
+    rows = pd.DataFrame({"v": np.arange(40.0), "kind": ["a"] * 30 + ["b"] * 10})
+    TableGenerator(target="kind", model="rows", random_state=0).fit(rows)
+    rows.loc[30, "kind"] = "a"
+    with pytest.warns(UserWarning, match=r"'kind' have fewer than 10 rows, \{'b': 9\}"):
+        TableGenerator(target="kind", model="rows", random_state=0).fit(rows)
+
+
 def test_a_target_that_is_a_measure_is_a_column_like_others():
     X = claims(200)[["low", "high-end"]].assign(size=np.random.RandomState(0).normal(size=200))
     generator = TableGenerator(model="rows", target="size", random_state=0).fit(X)

@@ -62,17 +62,24 @@ def thinned(table: Table, all_labels: pd.DataFrame, drawn: pd.DataFrame) -> dict
     return {
         "n_rare": int(y.sum()),
         "lRML": _off(G, few, y, float(y.mean())),
-        "lRML, all labels": _off(G, table.rows(all_labels), all_y, float(y.mean())),
+        "lRML, all labels": _off(G, table.rows(all_labels), all_y, float(y.mean()), True),
     }
 
 
-def _off(G: np.ndarray, train: np.ndarray, y: np.ndarray, rate: float) -> float:
+def _off(
+    G: np.ndarray, train: np.ndarray, y: np.ndarray, rate: float, corrected: bool = False
+) -> float:
+    """Error of a rate in logarithms, as a judge finds it who was trained on these rows.
+
+    At another rate than its rows' own, a judge's lift is no measure of its errors: they are
+    corrected for by its true and false positives.
+    """
     report = rare_mode_report(
         G, train, y=y, rare_label=True, judge="boosting", rate=rate, random_state=0
     )
     # As in paper G, draws that are counted rare where no rare row is do not count.
-    lift = max(report.lift * report.in_support, 1e-3) if report.n_rare else 1e-3
-    return float(abs(np.log(lift / report.judge_lift)))
+    found = report.corrected_lift if corrected else report.lift / report.judge_lift
+    return float(abs(np.log(max(found * report.in_support, 1e-3) if report.n_rare else 1e-3)))
 
 
 def labelled(table: Table, drawn: pd.DataFrame, rare: pd.DataFrame) -> dict[str, float]:

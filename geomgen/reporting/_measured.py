@@ -89,7 +89,7 @@ class Measured:
             if name in self.metrics.index:
                 row = self.metrics.loc[name]
                 rows[question] = _judged(name, row)
-        rows |= self._copies() | self._use()
+        rows |= self._missing() | self._copies() | self._use()
         low, _ = self.attack.interval
         status = "good" if low <= 0.5 else "poor" if self.attack.accuracy < 0.6 else "bad"
         rows["Can training rows be told by an attack?"] = (
@@ -97,6 +97,19 @@ class Measured:
             f"{self.attack.accuracy:.1%} told rightly, 50 % by chance",
         )
         return pd.DataFrame.from_dict(rows, orient="index", columns=["status", "verdict"])
+
+    def _missing(self) -> dict[str, tuple[str, str]]:
+        """Say of missing values what distances between imputed rows may not show."""
+        bench = self.bench
+        real, drawn = (pd.DataFrame(X).isna().mean().to_numpy() for X in (bench.X_test, self.drawn))
+        if not (real.any() or drawn.any()):
+            return {}
+        column = int(np.abs(drawn - real).argmax())
+        off = abs(drawn[column] - real[column])
+        name = column if bench.columns is None else bench.columns[column]
+        status = "good" if off <= 0.05 else "poor" if off <= 0.2 else "bad"
+        words = f"furthest off in {name}: {drawn[column]:.1%} missing, real rows {real[column]:.1%}"
+        return {"Are values missing where they should be?": (status, words)}
 
     def _copies(self) -> dict[str, tuple[str, str]]:
         """Say of rows that equal a training row what their preference may not show."""

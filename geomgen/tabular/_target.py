@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from geomgen.tabular._storage import Values, column_names, read_column
 __all__ = ["Target", "joined"]
 
 _MOST_CLASSES = 50
+_FEW = 10  # rows of a class, which say little of its spread
 
 
 class Target:
@@ -57,6 +59,15 @@ class Target:
         counts = np.bincount(self.codes_)
         if len(distinct) > 1 and counts.max() == 1:
             raise ValueError(f"Every row has a class of its own in the target {name!r}.")
+        few = {v: int(c) for v, c in zip(distinct, counts, strict=True) if c < _FEW}
+        if few:
+            warnings.warn(
+                f"Classes of the target {name!r} have fewer than {_FEW} rows, {few}: their draws "
+                "take most of their spread from the other classes, and can be far off. Merge "
+                "classes, or give more rows.",
+                UserWarning,
+                stacklevel=3,
+            )
         self.shares_ = counts / counts.sum()
         first = [int(np.argmax(self.codes_ == k)) for k in range(len(distinct))]
         self.stored_ = values.data[first]

@@ -123,7 +123,7 @@ class TableGenerator(BaseEstimator):
         Warns
         -----
         UserWarning
-            Of keys, and of constraints that training rows do not satisfy.
+            Of keys, small classes, and constraints that training rows do not satisfy.
         """
         check_fields(self)
         X, name = joined(X, y, self.target)
