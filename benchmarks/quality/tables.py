@@ -9,7 +9,8 @@ Adult. What the file already holds is not measured again. All CPU, one thread.
 Generators that need an environment of their own take part by files: ``--write DIR`` writes the
 training rows, labels included, as ``DATA-SEED.csv``; run the generator there, and put as many
 rows into ``DIR/GENERATOR/DATA-SEED.csv``, beside them ``DATA-SEED.json`` with ``fit`` and
-``sample``, its CPU seconds. ``--drawn DIR`` measures all of these.
+``sample``, its CPU seconds, or with a ``reason`` why there are no rows. ``elsewhere.py`` does so
+for several generators. ``--drawn DIR`` measures all of these.
 """
 
 from __future__ import annotations
@@ -138,17 +139,21 @@ def write(folder: Path, seeds: range) -> None:
 
 
 def drawn_elsewhere(results: Results, folder: Path, seeds: range) -> None:
-    """Measure rows that generators of other environments have written."""
-    for path in sorted(folder.glob("*/*.csv")):
+    """Measure rows that generators of other environments have written, or keep why none are."""
+    for path in sorted(folder.glob("*/*.json")):
         name, (data, _, seed) = path.parent.name, path.stem.rpartition("-")
-        if int(seed) not in seeds:
-            continue
-        table, drawn = load(data, int(seed)), pd.read_csv(path)
-        seconds = json.loads(path.with_suffix(".json").read_text())
         part = "adult" if data == "adult" else "numeric"
-        if results.missing(part, data, name, seed):
-            figures = (mixed if part == "adult" else unlabelled)(table, drawn)
-            results.add(part, data, name, seed, **figures, **seconds)
+        if int(seed) not in seeds or not results.missing(part, data, name, seed):
+            continue
+        figures = json.loads(path.read_text())
+        if "reason" not in figures:
+            table, drawn = load(data, int(seed)), pd.read_csv(path.with_suffix(".csv"))
+            figures |= (mixed if part == "adult" else unlabelled)(table, drawn)
+            if part == "numeric":
+                n = figures.get("trained_on", len(table.train))
+                figures["fit_per_5000"] = figures["fit"] * 5000 / n
+                figures["rows_per_second"] = len(drawn) / figures["sample"]
+        results.add(part, data, name, seed, **figures)
 
 
 PARTS = {
