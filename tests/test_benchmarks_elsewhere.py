@@ -71,6 +71,13 @@ def test_labels_are_hidden_and_as_many_rows_drawn(folder, monkeypatch):
     assert kept["fit"] >= 0 and kept["sample"] >= 0 and "reason" not in kept
 
 
+def test_data_that_were_not_written_are_an_error(folder, monkeypatch):
+    toy = Bootstrap(monkeypatch)
+    with pytest.raises(SystemExit, match="no rows of adlut in"):
+        run(folder, ["thyroid", "adlut"])
+    assert not toy.seen
+
+
 def test_what_is_drawn_is_not_drawn_again(folder, monkeypatch):
     toy = Bootstrap(monkeypatch)
     run(folder, ["thyroid"])

@@ -213,6 +213,8 @@ def run(
 ) -> None:
     """Draw what is not drawn yet."""
     written = sorted(folder.glob("*.csv"))
+    if absent := set(data or ()) - {path.stem.rpartition("-")[0] for path in written}:
+        raise SystemExit(f"no rows of {', '.join(sorted(absent))} in {folder}")
     for seed in range(seeds):
         for path in (p for p in written if p.stem.rpartition("-")[2] == str(seed)):
             if data and path.stem.rpartition("-")[0] not in data:
