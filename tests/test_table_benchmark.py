@@ -66,12 +66,13 @@ def test_others_on_fewer_sets_stand_beside_ours_on_the_same():
 def test_times_and_reasons_are_told():
     own = {"marginal": 0.01, "pairwise": 0.03, "association": 0.02, "tstr": 0.9}
     cells = {
-        "adult|adult|geomgen auto|0": own | {"fit": 18.0, "sample": 2.0},
-        "adult|adult|tvae|0": own | {"fit": 390.0, "sample": 10.0},
+        "adult|adult|geomgen auto|0": own | {"fit": 13.0, "sample": 1.0},
+        "whole|adult|geomgen auto|0": {"fit": 18.0, "sample": 2.0},
+        "whole|adult|tvae|0": {"fit": 390.0, "sample": 10.0},
         "adult|adult|ctgan|0": {"reason": "more than an hour"},
     }
     text = render(cells)
-    assert "multiples of `geomgen auto`'s 20: tvae 20." in text
+    assert "multiples of `geomgen auto`'s 20.0: tvae 20." in text
     assert "- ctgan on adult, seed 0: more than an hour" in text
 
 

@@ -10,7 +10,8 @@ Adult. What the file already holds is not measured again. All CPU, one thread.
 Generators that need an environment of their own take part by files: ``write DIR`` writes the
 training rows, labels included, as ``DATA-SEED.csv``; run the generator there, and put as many
 rows into ``DIR/GENERATOR/DATA-SEED.csv``, beside them ``DATA-SEED.json`` with ``fit`` and
-``sample``, its CPU seconds. ``run --drawn DIR`` measures all of these.
+``sample``, its CPU seconds, or with a ``reason`` why there are no rows. ``elsewhere.py`` does so
+for several generators. ``run --drawn DIR`` measures all of these.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from benchmarks.quality._table_report import render
 
 RESULTS = Path("benchmarks/results/quality-tables.json")
 MOST_TRAIN, MOST_TEST = 10_000, 4_000
+WHOLE = "adultwhole"  # in files: all rows of Adult, whose seconds alone count
 MANY = 100_000  # rows drawn to see how fast
 RATE = 0.005  # of the rare class where it is thinned
 THINNED = ("geomgen auto", "geomgen pca", "GaussianMixture (BIC)", "SMOTE")
@@ -42,15 +44,18 @@ THINNED = ("geomgen auto", "geomgen pca", "GaussianMixture (BIC)", "SMOTE")
 def load(name: str, seed: int) -> Table:
     """Load and deal one data set."""
     if name == "adult":
-        X = pd.read_csv(DATA / "tabular" / "adult.csv.gz")
-        X["income-per-year"] = (X["income-per-year"] == ">50K").astype(int)
-        train, test = train_test_split(X, train_size=0.7, random_state=seed)
+        train, test = train_test_split(_adult(), train_size=0.7, random_state=seed)
         return Table(_fresh(train), _fresh(test), "income-per-year")
     with np.load(DATA / "tabular" / f"{name}.npz") as file:
         X = pd.DataFrame(file["X"].astype(float)).rename(columns="x{}".format)
         X["rare"] = (file["y"] == 1).astype(int)
     train, test = train_test_split(X, train_size=0.7, random_state=seed, stratify=X["rare"])
     return Table(_fresh(train[:MOST_TRAIN]), _fresh(test[:MOST_TEST]), "rare")
+
+
+def _adult() -> pd.DataFrame:
+    X = pd.read_csv(DATA / "tabular" / "adult.csv.gz")
+    return X.assign(**{"income-per-year": (X["income-per-year"] == ">50K").astype(int)})
 
 
 def _fresh(rows: pd.DataFrame) -> pd.DataFrame:
@@ -140,26 +145,41 @@ def adult_part(results: Results, seeds: range) -> None:
             results.add("adult", "adult", name, seed, **mixed(table, drawn), fit=fit, sample=draw)
 
 
+def whole_part(results: Results, seeds: range) -> None:
+    """Measure the CPU seconds that all rows of Adult take, and as many draws."""
+    if results.missing("whole", "adult", "geomgen auto", 0):
+        X = _adult()
+        generator, fit = timed(_table_peers.make("geomgen auto", "income-per-year", 0).fit, X)
+        _, draw = timed(generator.sample, len(X), random_state=0)
+        results.add("whole", "adult", "geomgen auto", 0, fit=fit, sample=draw)
+
+
 def write(folder: Path, seeds: range) -> None:
     """Write training rows for generators of other environments."""
     folder.mkdir(parents=True, exist_ok=True)
     for seed in seeds:
         for data in (*TABLES, "adult"):
             load(data, seed).train.to_csv(folder / f"{data}-{seed}.csv", index=False)
+    _adult().to_csv(folder / f"{WHOLE}-0.csv", index=False)
 
 
 def drawn_elsewhere(results: Results, folder: Path, seeds: range) -> None:
-    """Measure rows that generators of other environments have written."""
-    for path in sorted(folder.glob("*/*.csv")):
+    """Measure rows that generators of other environments have written, or keep why none are."""
+    for path in sorted(folder.glob("*/*.json")):
         name, (data, _, seed) = path.parent.name, path.stem.rpartition("-")
-        if int(seed) not in seeds:
+        part = {"adult": "adult", WHOLE: "whole"}.get(data, "numeric")
+        data = "adult" if data == WHOLE else data
+        if int(seed) not in seeds or not results.missing(part, data, name, seed):
             continue
-        table, drawn = load(data, int(seed)), pd.read_csv(path)
-        seconds = json.loads(path.with_suffix(".json").read_text())
-        part = "adult" if data == "adult" else "numeric"
-        if results.missing(part, data, name, seed):
-            figures = (mixed if part == "adult" else unlabelled)(table, drawn)
-            results.add(part, data, name, seed, **figures, **seconds)
+        figures = json.loads(path.read_text())
+        if "reason" not in figures and part != "whole":
+            table, drawn = load(data, int(seed)), pd.read_csv(path.with_suffix(".csv"))
+            figures |= (mixed if part == "adult" else unlabelled)(table, drawn)
+            if part == "numeric":
+                n = figures.get("trained_on", len(table.train))
+                figures["fit_per_5000"] = figures["fit"] * 5000 / n
+                figures["rows_per_second"] = len(drawn) / figures["sample"]
+        results.add(part, data, name, seed, **figures)
 
 
 PARTS = {
@@ -167,6 +187,7 @@ PARTS = {
     "adult": adult_part,
     "labelled": labelled_part,
     "thinned": thinned_part,
+    "whole": whole_part,
 }
 
 
