@@ -18,7 +18,7 @@ from geomgen.metrics import (
     train_on_synthetic,
 )
 
-__all__ = ["Table", "labelled", "mixed", "thinned", "unlabelled"]
+__all__ = ["Table", "labelled", "mixed", "rate_error", "unlabelled"]
 
 _BINS = 10  # of a number, for the errors of pairs
 
@@ -49,37 +49,22 @@ def unlabelled(table: Table, drawn: pd.DataFrame) -> dict[str, float]:
         "coverage": found.coverage,
         "energy": energy_distance(test, G),
         "floor": energy_distance(test, train),
-        "lRML": _off(G, train, y, float(y.mean())),
+        "lRML": rate_error(table, drawn),
         "preference": copies.preference,
         "expected": copies.training_share,
     }
 
 
-def thinned(table: Table, all_labels: pd.DataFrame, drawn: pd.DataFrame) -> dict[str, float]:
-    """Errors of the rare rate, as judges count that saw the few rare rows, or all of them."""
-    few, G = table.rows(table.train), table.rows(drawn)
-    y, all_y = (part[table.target].to_numpy() == 1 for part in (table.train, all_labels))
-    return {
-        "n_rare": int(y.sum()),
-        "lRML": _off(G, few, y, float(y.mean())),
-        "lRML, all labels": _off(G, table.rows(all_labels), all_y, float(y.mean()), True),
-    }
-
-
-def _off(
-    G: np.ndarray, train: np.ndarray, y: np.ndarray, rate: float, corrected: bool = False
-) -> float:
-    """Error of a rate in logarithms, as a judge finds it who was trained on these rows.
-
-    At another rate than its rows' own, a judge's lift is no measure of its errors: they are
-    corrected for by its true and false positives.
-    """
+def rate_error(table: Table, drawn: pd.DataFrame) -> float:
+    """Logarithm, without its sign, of the rare rows' lift over the judge's own."""
+    y = table.train[table.target].to_numpy() == 1
+    rows, rate = (table.rows(drawn), table.rows(table.train)), float(y.mean())
     report = rare_mode_report(
-        G, train, y=y, rare_label=True, judge="boosting", rate=rate, random_state=0
+        *rows, y=y, rare_label=True, judge="boosting", rate=rate, random_state=0
     )
     # As in paper G, draws that are counted rare where no rare row is do not count.
-    found = report.corrected_lift if corrected else report.lift / report.judge_lift
-    return float(abs(np.log(max(found * report.in_support, 1e-3) if report.n_rare else 1e-3)))
+    lift = max(report.lift * report.in_support, 1e-3) if report.n_rare else 1e-3
+    return float(abs(np.log(lift / report.judge_lift)))
 
 
 def labelled(table: Table, drawn: pd.DataFrame, rare: pd.DataFrame) -> dict[str, float]:

@@ -57,12 +57,7 @@ LABELLED = (
     Figure("pref of rare rows", "rare_preference", 3),
     Figure("pref of rare rows, worst set", "rare_preference", 3, np.max),
 )
-THINNED = (
-    Figure("lRML", "lRML", 2),
-    Figure("lRML, worst set", "lRML", 2, np.max),
-    Figure("lRML, all labels", "lRML, all labels", 2),
-    Figure("lRML, all labels, worst set", "lRML, all labels", 2, np.max),
-)
+THINNED = (Figure("lRML", "lRML", 2), Figure("lRML, worst set", "lRML", 2, np.max))
 ADULT = (
     Figure("columns", "marginal", 4),
     Figure("pairs", "pairwise", 4),
@@ -93,7 +88,6 @@ AIMS = (
     Aim("labelled", "pref of rare rows", most=0.78),
     Aim("labelled", "pref of rare rows, worst set", most=0.78),
     Aim("thinned", "lRML", most=0.25),
-    Aim("thinned", "lRML, all labels", most=0.25),
 )
 
 

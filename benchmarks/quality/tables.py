@@ -30,7 +30,7 @@ from benchmarks.quality import _table_peers
 from benchmarks.quality._report import publish
 from benchmarks.quality._rows import DATA, TABLES
 from benchmarks.quality._runs import Results, timed
-from benchmarks.quality._table_figures import Table, labelled, mixed, thinned, unlabelled
+from benchmarks.quality._table_figures import Table, labelled, mixed, rate_error, unlabelled
 from benchmarks.quality._table_report import render
 
 RESULTS = Path("benchmarks/results/quality-tables.json")
@@ -109,9 +109,9 @@ def thinned_part(results: Results, seeds: range) -> None:
     """Measure a few generators where the rare class is thinned to half a per cent."""
     for seed in seeds:
         for data in TABLES:
-            whole = load(data, seed)
-            train, real = (_thin(part, whole.target) for part in (whole.train, whole.test))
-            table = Table(train, whole.test, whole.target)
+            table = load(data, seed)
+            train, real = (_thin(part, table.target) for part in (table.train, table.test))
+            table = table._replace(train=train)
             X = train.drop(columns=table.target)
             for name in ("real rows", *THINNED):
                 if not results.missing("thinned", data, name, seed):
@@ -120,7 +120,7 @@ def thinned_part(results: Results, seeds: range) -> None:
                 if name != "real rows":
                     generator = _table_peers.make(name, None, seed).fit(X)
                     drawn = generator.sample(20_000, random_state=seed)
-                results.add("thinned", data, name, seed, **thinned(table, whole.train, drawn))
+                results.add("thinned", data, name, seed, lRML=rate_error(table, drawn))
 
 
 def _thin(rows: pd.DataFrame, target: str) -> pd.DataFrame:
