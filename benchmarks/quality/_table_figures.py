@@ -40,7 +40,6 @@ class Table(NamedTuple):
 def unlabelled(table: Table, drawn: pd.DataFrame) -> dict[str, float]:
     """Figures of as many draws as training rows, of a generator that saw no labels."""
     train, test, G = table.rows(table.train), table.rows(table.test), table.rows(drawn)
-    y = table.train[table.target].to_numpy() == 1
     found = precision_recall_density_coverage(test, G[: len(test)])
     copies = memorisation(G, train, test)
     return {
