@@ -156,7 +156,7 @@ class Table:
 
     def cell(self, row: Row, column: Column, profile: dict[str, dict[str, Any]]) -> Cell:
         """One row by one column."""
-        budget = dict(profile[kind_of(column.data)])
+        budget = dict(profile.get(column.data) or profile[kind_of(column.data)])
         seeds = budget.pop("seeds")
         sampler = row.own if column.sampler == "N" else column.sampler
         reason = row.why.get(column.sampler or "codes")

@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 from torch import nn
 
+from benchmarks.quality._declare import kind_of
 from benchmarks.quality._mnist import classifier, images, reach
 from benchmarks.quality._rows import DATA
 from benchmarks.quality._squeezenet import squeezenet_features
@@ -109,7 +110,7 @@ class Pictures:
 
     def __init__(self, data: str, budget: dict[str, Any], seed: int) -> None:
         self.seed, self.n_drawn = seed, budget["n_drawn"]
-        self.source, self.seen = source(data)
+        self.source, self.seen = source(kind_of(data))
         n_train, y = budget["n_train"], self.source.y_train
         self.train = self.source.train[:n_train]
         self.y_train = None if y is None else y[:n_train]

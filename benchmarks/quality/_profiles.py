@@ -37,6 +37,7 @@ _DIGITS = (
     *(f"digit, {digit} at 2 %" for digit in range(10)),
 )
 _ALL = (*_RING, "mnist", "nines", "cifar10", "faces", "few", *_DIGITS)
+_LONG = {"cifar10, long": "cifar10", "faces, long": "faces"}
 
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     "smoke": {  # for CI: that everything runs, nothing more
@@ -44,12 +45,13 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
         "ring": {"n_train": 500, "epochs": 1, "seeds": 2},
     },
     "cpu": {  # the ring with a quarter of the paper's epochs, a fifth of its digits
-        "data": {"names": _ALL},
+        "data": {"names": (*_ALL, *_LONG)},
         "ring": {"n_train": 10_000, "epochs": 50, "seeds": 10},
         "mnist": {"n_train": 10_000, "epochs": 30, "n_drawn": 10_000, "seeds": 3},
         "nines": {"n_train": 10_000, "epochs": 50, "n_drawn": 10_000, "seeds": 3},
         "cifar10": {"n_train": 5_000, "epochs": 15, "n_drawn": 1_000, "seeds": 1},
         "faces": {"n_train": 5_000, "epochs": 15, "n_drawn": 1_000, "seeds": 1},
+        **{data: {"n_train": 5_000, "epochs": 100, "n_drawn": 1_000, "seeds": 1} for data in _LONG},
         "few": {"n_train": 2_000, "epochs": 150, "n_drawn": 10_000, "seeds": 3},
         "digit": {"n_train": 10_000, "epochs": 30, "n_drawn": 10_000, "seeds": 1},
     },
@@ -65,5 +67,5 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 for _profile in PROFILES.values():
-    for _kind, _net in NETS.items():
+    for _kind, _net in (NETS | {data: NETS[kind] for data, kind in _LONG.items()}).items():
         _profile.setdefault(_kind, {"seeds": 1})["net"] = _net

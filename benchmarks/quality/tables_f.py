@@ -203,6 +203,25 @@ NETS = Table(
     (("AE, conv", "AE, MLP, normalised"), ("AE, conv", "AE, conv, normalised")),
 )
 
+LONG = Table(
+    "LONG",
+    "colour pictures and faces, trained longer",
+    "geomgen",
+    (
+        Block("CIFAR-10, d = 128", nets("cifar10, long")),
+        Block("Faces, d = 64", nets("faces, long")),
+    ),
+    (
+        Row("AE, conv", System("AE", {"norm": None}, "conv")),
+        Row("LISA, MLP, normalised", tables_l.LISA),
+        Row("LISA, conv", tables_l.LISA_CONV),
+        *tables_l.linear(64, 128),
+    ),
+    "What so few epochs as L3's cost the deep models, which the linear ones do not need.",
+    (("LISA, conv", "LISA, MLP, normalised"),),
+    default=("LISA, conv", "cells"),
+)
+
 FEW = Table(
     "FEW",
     "two thousand digits",
@@ -271,4 +290,4 @@ EVERY = Table(
     GENERATORS,
     SAID,
 )
-TABLES = (GF1, GF2, LF1, LD, NETS, FEW, RATE, EVERY)
+TABLES = (GF1, GF2, LF1, LD, NETS, LONG, FEW, RATE, EVERY)
