@@ -90,7 +90,7 @@ class Engine:
             features = features.astype(np.float64)
         if autoencoder and self.sampler is not None:
             named = isinstance(self.sampler, str) and self.sampler == "auto"
-            sampler = make_sampler(conditional) if named else self.sampler
+            sampler = make_sampler(blocks, conditional) if named else self.sampler
             if conditional and "conditional" in getattr(sampler, "get_params", dict)():
                 sampler = clone(sampler).set_params(conditional=True)
             params["sampler"] = sampler

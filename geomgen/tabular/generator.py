@@ -76,7 +76,7 @@ class TableGenerator(BaseEstimator):
     sampler: Annotated[
         Any,
         """Of the model's codes, as the models' ``sampler``; by default cells refined by ten steps
-        of EM. None leaves a model of your own the sampler that it has.""",
+        of EM (five if there are categories). None leaves a model of your own its sampler.""",
     ] = "auto"
     target: Annotated[
         Any,
