@@ -201,6 +201,7 @@ NETS = Table(
     "Convolutions after Ghosh et al. (2020) with 32, 64 and 128 channels, as many epochs as the "
     "MLPs. Nets are normalised by batch where it says so.",
     (("AE, conv", "AE, MLP, normalised"), ("AE, conv", "AE, conv, normalised")),
+    pictures=("sheet-nets-mnist.png",),
 )
 
 LONG = Table(
