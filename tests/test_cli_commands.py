@@ -249,6 +249,14 @@ def test_report_on_what_is_there(run, tmp_path, generated):
     assert ("rare class" in printed) == (generated == "m.geomgen")  # the model knows its target
 
 
+def test_report_takes_a_table_whose_ending_is_in_capitals(run, tmp_path):
+    drawn = tmp_path / "DRAWN.CSV"
+    drawn.write_bytes(Path("drawn.csv").read_bytes())
+    page = tmp_path / "page.html"
+    code, _, _ = run("report", "train.csv", "test.csv", "--generated", drawn, "-o", page)
+    assert code == 0 and page.exists()
+
+
 # -------------------------------------------------------------------------------------- names
 def test_every_model_of_the_catalogue_has_a_name():
     named = catalogue()
@@ -352,6 +360,14 @@ def test_bad_numbers(folder, option, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["sample", str(folder / "m.geomgen"), *option])
     assert "must be an integer" in capsys.readouterr().err
+
+
+def test_fit_says_what_rare_does(capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "refused if fewer than 10 rows" in shown and "least frequent" not in shown
+    assert "--decimal MARK" in shown
 
 
 @pytest.mark.parametrize("command", ["fit", "sample", "evaluate", "compare", "report", "demo"])

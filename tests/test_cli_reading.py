@@ -272,6 +272,13 @@ def test_rows_are_written_in_pieces_and_read_again(tmp_path, ending):
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
+def test_the_end_of_the_name_says_the_separator(tmp_path):
+    path = tmp_path / "rows.tsv.csv"
+    with open_table(path, force=False) as write:
+        write(pd.DataFrame({"a": [1], "b": [2]}))
+    assert path.read_text() == "a,b\n1,2\n"
+
+
 @pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet"])
 def test_what_fails_leaves_no_file(tmp_path, ending):
     def fail():

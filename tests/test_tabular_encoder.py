@@ -2,6 +2,7 @@
 
 import datetime as dt
 import decimal
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -347,3 +348,15 @@ def test_a_wide_table_stays_small():
     X = pd.DataFrame(rng.randint(0, 200, (600, 100)).astype(str)).rename(columns="c{}".format)
     features = TableEncoder(dtype="float32", random_state=0).fit_transform(X)
     assert features.shape == (600, 1600) and features.dtype == np.float32
+
+
+def test_points_of_many_categories_take_little_memory():
+    X = pd.DataFrame({"zip": [f"z{k}" for k in range(1500)] * 2})
+    tracemalloc.start()
+    encoder = TableEncoder(random_state=0).fit(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6  # all pairs' differences would be 288 MB
+    points = encoder.codecs_["zip"].points_
+    nearest = min(np.sort(((points - p) ** 2).sum(1))[1] for p in points)
+    assert encoder.codecs_["zip"].narrowness_ == pytest.approx(20 / nearest)

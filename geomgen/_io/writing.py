@@ -69,7 +69,7 @@ def open_table(path: Path, force: bool) -> Iterator[Write]:
         yield _CSV(sys.stdout, ",")
     elif name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
         with open_atomically(path, force) as raw, _text(raw, name.endswith(".gz")) as text:
-            yield _CSV(text, "\t" if ".tsv" in name else ",")
+            yield _CSV(text, "\t" if name.endswith((".tsv", ".tsv.gz")) else ",")
     elif name.endswith((".parquet", ".pq")):
         _pyarrow()  # before a file is opened
         with open_atomically(path, force) as raw, _Parquet(raw) as write:

@@ -51,7 +51,7 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("data", help="a CSV or Parquet file; - is CSV from the standard input")
     add_output(parser, "the model's file, such as claims.geomgen")
-    add_labels(parser)
+    add_labels(parser, f"the class that matters: refused if fewer than {_FEW} rows have it")
     parser.add_argument(
         "--model",
         default="auto",

@@ -64,23 +64,28 @@ def add_output(parser: argparse.ArgumentParser, what: str, required: bool = True
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
 
 
-def add_labels(parser: argparse.ArgumentParser) -> None:
+def add_labels(
+    parser: argparse.ArgumentParser, rare: str = "the rare class; by default the least frequent"
+) -> None:
     """Add the column of the classes, and the rare one."""
     parser.add_argument("--target", metavar="COLUMN", help="the column of the classes")
-    parser.add_argument(
-        "--rare", metavar="CLASS", help="the rare class; by default the least frequent"
-    )
+    parser.add_argument("--rare", metavar="CLASS", help=rare)
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """Add how files are read."""
     group = parser.add_argument_group(
-        "reading", "CSV (also .gz) or Parquet. What is not said is found out, and told."
+        "reading", "CSV (also .gz) or Parquet. What is not said is found out; doubts are told."
     )
     group.add_argument("--drop", type=names, default=[], metavar="A,B", help="leave columns out")
     group.add_argument("--sep", help="what is between the fields of a CSV file, such as ';'")
     group.add_argument("--encoding", help="of a CSV file, such as latin-1")
-    group.add_argument("--decimal", choices=(".", ","), help="the decimal mark of a CSV file")
+    group.add_argument(
+        "--decimal",
+        choices=(".", ","),
+        metavar="MARK",
+        help="the decimal mark of a CSV file, a point or a comma",
+    )
 
 
 def reading(options: argparse.Namespace) -> Reading:

@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> None:
             "has not seen, after TRAIN."
         )
     how, model = reading(options), None
-    is_table = options.generated is not None and options.generated.name.endswith(_TABLES)
+    is_table = options.generated is not None and options.generated.name.lower().endswith(_TABLES)
     if options.generated is not None and not is_table:
         model = geomgen.load(options.generated, device=resolve_device(options.device))
         if options.target is None and isinstance(model, TableGenerator):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from geomgen._output import QuantileMap
 from geomgen.tabular._scales import Grid, make_scale
@@ -114,8 +115,8 @@ class CategoryCodec(Codec):
             return
         rng = np.random.RandomState(seed)
         self.points_ = rng.standard_normal((k, n_embedding)) / np.sqrt(n_embedding)
-        apart = ((self.points_[:, None] - self.points_) ** 2).sum(-1) + 1e9 * np.eye(k)
-        self.narrowness_ = 20 / apart.min()
+        nearest = KDTree(self.points_).query(self.points_, k=2)[0][:, 1]  # after itself
+        self.narrowness_ = 20 / nearest.min() ** 2
         self.blocks = [("embedding", n_embedding)]
         self.names = [f"_embedding{i}" for i in range(n_embedding)]
 
