@@ -213,7 +213,7 @@ class Bench:
             return {"train_on_synthetic": Row(np.nan, verdict="one class only: nothing to train")}
         drawn, labels = take(drawn, np.nonzero(known)[0]), labels[known]
         found = train_on_synthetic(drawn, labels, train, y_train, test, y_test)
-        verdict = f"{found.ratio:.2f} of training on real rows"
+        verdict = f"{found.ratio:.3f} of training on real rows"
         if not known.all():
             verdict += f" ({(~known).mean():.1%} stray labels left out)"
         return {"train_on_synthetic": Row(found.tstr, real=found.trtr, verdict=verdict)}

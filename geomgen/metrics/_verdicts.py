@@ -30,10 +30,16 @@ def of_test(pvalue: float) -> str:
 
 
 def of_share(preference: float, interval: tuple[float, float], share: float) -> str:
-    """Words for the share of draws that are nearest to a training row."""
+    """Words for the share of draws that are nearest to a training row.
+
+    If a part of the draws were copies, and the others new, the copies would all be nearest to a
+    training row, and of the others the share of training rows.
+    """
     if interval[0] > share:
-        strong = preference - share > 0.1 * (1 - share)
-        return "nearer to training rows: copies" if strong else "leans to training rows"
+        copies = (preference - share) / (1 - share)
+        if copies <= 0.1:
+            return "leans to training rows"
+        return f"nearer to training rows, as {copies:.0%} copies would be"
     return "no sign of copies" if interval[1] >= share else "nearer to held-out rows"
 
 
