@@ -67,5 +67,7 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 for _profile in PROFILES.values():
-    for _kind, _net in (NETS | {data: NETS[kind] for data, kind in _LONG.items()}).items():
+    for _kind, _net in NETS.items():
         _profile.setdefault(_kind, {"seeds": 1})["net"] = _net
+    for _data in _LONG.keys() & _profile.keys():  # others have the budget of the kind
+        _profile[_data]["net"] = NETS[_LONG[_data]]
