@@ -23,6 +23,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
+from geomgen._atomic import open_atomically, write_atomically
 from geomgen._problems import Problem, load_problem
 from geomgen.metrics import (
     effective_rank,
@@ -122,8 +123,10 @@ def run_demo(
         pictures[name] = drawn
     frame = pd.DataFrame.from_dict(table, orient="index").rename_axis("generator")
     frame.insert(1, "x floor", frame["energy distance"] / frame["energy distance"].iloc[0])
-    frame.to_csv(out / "demo.csv", float_format="%.6g")
-    draw_pictures(problem, pictures, judge, frame).savefig(out / "demo.png", dpi=150)
+    figure = draw_pictures(problem, pictures, judge, frame)
+    write_atomically(out / "demo.csv", frame.to_csv(float_format="%.6g").encode(), overwrite=True)
+    with open_atomically(out / "demo.png", overwrite=True) as file:
+        figure.savefig(file, dpi=150)
     return frame
 
 

@@ -16,6 +16,7 @@ from benchmarks.quality._profiles import PROFILES
 from benchmarks.quality._ring import EPOCHS
 from benchmarks.quality._runs import Lines
 from benchmarks.quality.tables_f import GF1, GF2, LD, LF1, TEMPERATURES, WEIGHTS
+from geomgen._atomic import open_atomically
 
 __all__ = ["main"]
 
@@ -111,7 +112,8 @@ def main(arguments: list[str] | None = None) -> int:
     options.images.mkdir(parents=True, exist_ok=True)
     for name, (plot, table) in PLOTS.items():
         figure = plot(Figures(table, PROFILES[options.profile], lines))
-        figure.savefig(options.images / f"{name}.png", dpi=110, bbox_inches="tight")
+        with open_atomically(options.images / f"{name}.png", overwrite=True) as file:
+            figure.savefig(file, dpi=110, bbox_inches="tight")
         plt.close(figure)
         print(options.images / f"{name}.png")
     return 0

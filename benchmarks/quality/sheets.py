@@ -22,6 +22,7 @@ from benchmarks.quality._work import DATA, fitted
 from benchmarks.quality.tables_f import FEW, NETS
 from benchmarks.quality.tables_g import G5
 from benchmarks.quality.tables_l import L3
+from geomgen._atomic import open_atomically
 
 __all__ = ["main", "sheet"]
 
@@ -51,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     path = options.images / f"sheet-{options.table.lower()}-{options.data}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure = sheet(strips, SHAPES[options.data])
-    figure.savefig(path, dpi=110, bbox_inches="tight", pil_kwargs={"optimize": True})
+    with open_atomically(path, overwrite=True) as file:
+        figure.savefig(file, dpi=110, bbox_inches="tight", pil_kwargs={"optimize": True})
     plt.close(figure)
     print(path)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ __all__ = ["CategoryCodec", "Codec", "ConstantCodec", "KeyCodec", "NumberCodec"]
 _ROWS_OF_A_MAP = 20  # values from which quantiles can be told
 
 
-class Codec:
+class Codec(ABC):
     """Base: features of a column, named and of known kinds.
 
     Attributes
@@ -36,17 +37,17 @@ class Codec:
         """Number of features."""
         return sum(width for _, width in self.blocks)
 
+    @abstractmethod
     def encode(self, name: Any, values: Values) -> np.ndarray:
         """Features of values, (n,) -> (n, width)."""
-        raise NotImplementedError
 
     def correction(self, real: np.ndarray, drawn: np.ndarray, sharp: bool) -> Any:
         """Learn how a generator's features are to be read, from real ones and a draw."""
         return None
 
+    @abstractmethod
     def decode(self, features: np.ndarray, rng: np.random.RandomState, correction: Any) -> Values:
         """Values of features, (n, width) -> (n,)."""
-        raise NotImplementedError
 
 
 class ConstantCodec(Codec):
